@@ -1,0 +1,116 @@
+#pragma once
+
+#include <muster/session/event.hpp>
+#include <muster/session/session_id.hpp>
+#include <muster/session/spawn_request.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace muster {
+
+namespace asio = boost::asio;
+
+/// Every session has one: all calls on its worker, and all of the worker's events, happen on it,
+/// one at a time.
+using session_executor = asio::strand<asio::io_context::executor_type>;
+
+/// A coroutine that runs on a session's executor. Inside, await Asio operations with
+/// `asio::deferred` (a plain `asio::awaitable<T>` belongs to another executor type and cannot be
+/// awaited).
+template <typename T = void>
+using session_awaitable = asio::awaitable<T, session_executor>;
+
+/// Where a worker's events go: the runtime's side of a running session.
+///
+/// Strand-bound: call it on the session's executor only. Never waits; costs no allocation beyond
+/// the event's own. After a terminal event (done, crashed) has been pushed, further events are
+/// ignored.
+class event_sink {
+public:
+    /// Counts, numbers and publishes one event.
+    virtual void push(event value) = 0;
+
+    /// The same for several in order, with one reading of the clock; the events are moved from.
+    virtual void push(std::span<event> values) = 0;
+
+protected:
+    ~event_sink() = default;
+};
+
+/// Size of a terminal in character cells.
+struct terminal_size {
+    std::uint16_t columns;
+    std::uint16_t rows;
+
+    constexpr terminal_size(std::uint16_t columns, std::uint16_t rows) noexcept
+        : columns{columns}, rows{rows} {}
+};
+
+/// One living worker, owned by its session. All members are called on the session's executor.
+///
+/// The destructor must not wait, and must leave nothing behind: a worker that is destroyed without
+/// having been killed (the runtime died) ends what it supervises by the hardest means it has.
+class worker {
+public:
+    worker() = default;
+    worker(const worker&) = delete;
+    worker& operator=(const worker&) = delete;
+    virtual ~worker() = default;
+
+    /// The id that it was spawned under; the runtime refuses a worker whose id is not the
+    /// request's.
+    [[nodiscard]] virtual const session_id& id() const noexcept = 0;
+
+    /// The worker's life as one coroutine: pushes what the worker says into `events` and returns
+    /// when its stream has ended. Called once. An exception is a stream error; its text becomes the
+    /// crash's reason. Must return promptly after `kill` has succeeded, and on terminal
+    /// cancellation.
+    virtual session_awaitable<> run(event_sink& events) = 0;
+
+    /// Takes `bytes` at once if that needs no waiting: true if all were taken, false if nothing was
+    /// (then the runtime awaits `send_input`). Throws `error` as `send_input` does. The default
+    /// takes nothing.
+    virtual bool try_send_input(std::string_view bytes);
+
+    /// Feeds `bytes` to the worker; returns when all were taken. Terminal cancellation abandons the
+    /// rest. Throws `error`: `input_closed`, `process`.
+    virtual session_awaitable<> send_input(std::string bytes) = 0;
+
+    /// Throws `error{unsupported}` unless the backend has terminals; so does the default.
+    virtual session_awaitable<> resize(terminal_size size);
+
+    /// Answers an open question, which the runtime has validated. The default throws
+    /// `error{unsupported}`.
+    virtual session_awaitable<> respond(needs_input_response response);
+
+    /// Ends the worker and everything it started; when it returns, all of that is gone.
+    /// Throws `error{process}` if the worker could not be ended; then it is still alive.
+    virtual session_awaitable<> kill() = 0;
+};
+
+/// What makes sessions real. One backend serves many sessions at once and outlives them all.
+class backend {
+public:
+    backend() = default;
+    backend(const backend&) = delete;
+    backend& operator=(const backend&) = delete;
+    virtual ~backend() = default;
+
+    /// Starts the worker of one session; runs on that session's `executor`. The request has been
+    /// validated in general
+    /// (`spawn_request::validate`), not against what this backend needs.
+    /// Throws `error`: `configuration`, `dependency_unavailable`, `process`; then nothing was
+    /// started.
+    virtual session_awaitable<std::unique_ptr<worker>> spawn(const spawn_request& request,
+                                                             session_executor executor) = 0;
+};
+
+} // namespace muster

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+
+#include <atomic>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <string_view>
+
+namespace muster {
+
+namespace detail {
+
+/// The characters of one id, behind the header in the same block; shared by everything that names
+/// the session.
+struct id_block {
+    std::atomic<std::uint32_t> references{0};
+    std::uint32_t length;
+    std::size_t hash;
+
+    [[nodiscard]] const char* characters() const noexcept {
+        return reinterpret_cast<const char*>(this + 1);
+    }
+};
+
+inline void intrusive_ptr_add_ref(id_block* block) noexcept {
+    block->references.fetch_add(1, std::memory_order_relaxed);
+}
+
+void intrusive_ptr_release(id_block* block) noexcept;
+
+} // namespace detail
+
+/// The name of a session: 1 to 256 bytes, no NUL. Immutable and shared, so that a copy costs one
+/// reference count.
+///
+/// Thread safety: as `std::shared_ptr`; distinct objects may be used concurrently even if they name
+/// the same session.
+class session_id {
+public:
+    static constexpr std::size_t max_size = 256;
+
+    /// Throws `error{errc::configuration}` if `text` is empty, longer than `max_size`, or contains
+    /// a NUL byte.
+    session_id(std::string_view text);
+    session_id(const char* text) : session_id{std::string_view{text}} {}
+    session_id(const std::string& text) : session_id{std::string_view{text}} {}
+    session_id(std::nullptr_t) = delete;
+
+    [[nodiscard]] std::string_view view() const noexcept {
+        return {block_->characters(), block_->length};
+    }
+    [[nodiscard]] std::string str() const { return std::string{view()}; }
+    [[nodiscard]] std::size_t hash() const noexcept { return block_->hash; }
+
+    friend bool operator==(const session_id& a, const session_id& b) noexcept {
+        return a.block_ == b.block_ || (a.hash() == b.hash() && a.view() == b.view());
+    }
+    friend std::strong_ordering operator<=>(const session_id& a, const session_id& b) noexcept {
+        return a.view() <=> b.view();
+    }
+    friend std::ostream& operator<<(std::ostream& out, const session_id& id) {
+        return out << id.view();
+    }
+
+private:
+    boost::intrusive_ptr<detail::id_block> block_;
+};
+
+} // namespace muster
+
+template <>
+struct std::hash<muster::session_id> {
+    std::size_t operator()(const muster::session_id& id) const noexcept { return id.hash(); }
+};
