@@ -71,8 +71,8 @@ public:
 
     /// The worker's life as one coroutine: pushes what the worker says into `events` and returns
     /// when its stream has ended. Called once. An exception is a stream error; its text becomes the
-    /// crash's reason. Must return promptly after `kill` has succeeded, and on terminal
-    /// cancellation.
+    /// crash's reason. Must return promptly after `kill` has succeeded, and after
+    /// `abandon`.
     virtual session_awaitable<> run(event_sink& events) = 0;
 
     /// Takes `bytes` at once if that needs no waiting: true if all were taken, false if nothing was
@@ -94,6 +94,11 @@ public:
     /// Ends the worker and everything it started; when it returns, all of that is gone.
     /// Throws `error{process}` if the worker could not be ended; then it is still alive.
     virtual session_awaitable<> kill() = 0;
+
+    /// The runtime goes away: ends what the worker supervises by the hardest means, without
+    /// waiting, and cancels its I/O, so that every coroutine of this worker that is still under way
+    /// ends soon. Only destruction follows.
+    virtual void abandon() noexcept = 0;
 };
 
 /// What makes sessions real. One backend serves many sessions at once and outlives them all.
