@@ -35,8 +35,8 @@ void detail::destroy(event_node* node) noexcept {
     visit_concrete(*node, [](auto& concrete) { delete &concrete; });
 }
 
-event envelope::clone(const muster::event& source) {
-    return source.visit([](const auto& payload) { return muster::event{payload}; });
+event envelope::clone(const event& source) {
+    return source.visit([](const auto& payload) { return event{payload}; });
 }
 
 } // namespace muster

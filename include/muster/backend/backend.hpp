@@ -50,8 +50,8 @@ struct terminal_size {
     std::uint16_t columns;
     std::uint16_t rows;
 
-    constexpr terminal_size(std::uint16_t columns, std::uint16_t rows) noexcept
-        : columns{columns}, rows{rows} {}
+    constexpr terminal_size(std::uint16_t new_columns, std::uint16_t new_rows) noexcept
+        : columns{new_columns}, rows{new_rows} {}
 };
 
 /// One living worker, owned by its session. All members are called on the session's executor.

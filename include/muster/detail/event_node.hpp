@@ -22,7 +22,7 @@ struct event_node {
     std::uint64_t received_ns = 0;
     std::optional<session_id> session;
 
-    explicit event_node(event_kind kind) noexcept : kind{kind} {}
+    explicit event_node(event_kind new_kind) noexcept : kind{new_kind} {}
 };
 
 template <typename Payload>

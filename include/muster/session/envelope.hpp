@@ -51,7 +51,7 @@ public:
     }
     [[nodiscard]] event_kind kind() const noexcept { return node_->kind; }
     [[nodiscard]] std::size_t output_bytes() const noexcept { return node_->output_bytes; }
-    [[nodiscard]] muster::event event() const noexcept { return muster::event{node_}; }
+    [[nodiscard]] event shared_event() const noexcept { return event{node_}; }
 
     /// The payload if the event is of that kind, else null.
     template <event_payload Payload>

@@ -14,8 +14,8 @@ struct environment_variable {
     std::string name;
     std::string value;
 
-    environment_variable(std::string name, std::string value)
-        : name{std::move(name)}, value{std::move(value)} {}
+    environment_variable(std::string new_name, std::string new_value)
+        : name{std::move(new_name)}, value{std::move(new_value)} {}
 };
 
 /// What a session is made from. A plain value; the backend says which members it needs.
@@ -27,11 +27,11 @@ struct spawn_request {
     std::vector<environment_variable> environment;
     std::vector<std::string> command; ///< program and arguments; backends may allow none
 
-    explicit spawn_request(session_id id) : id{std::move(id)} {}
-    spawn_request(session_id id, std::vector<std::string> command)
-        : id{std::move(id)}, command{std::move(command)} {}
-    spawn_request(session_id id, std::string workdir, std::vector<std::string> command)
-        : id{std::move(id)}, workdir{std::move(workdir)}, command{std::move(command)} {}
+    explicit spawn_request(session_id new_id) : id{std::move(new_id)} {}
+    spawn_request(session_id new_id, std::vector<std::string> new_command)
+        : id{std::move(new_id)}, command{std::move(new_command)} {}
+    spawn_request(session_id new_id, std::string new_workdir, std::vector<std::string> new_command)
+        : id{std::move(new_id)}, workdir{std::move(new_workdir)}, command{std::move(new_command)} {}
 
     /// Throws `error{errc::configuration}` naming the session and the member that is wrong: a NUL
     /// byte anywhere, an empty program name, or an environment name that is empty or contains '='.
