@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# What somebody who installed muster does: `consumer.sh ROOT EXAMPLE.cpp` installs it below a
+# temporary prefix, builds the example through pkg-config against the shared and the static library,
+# and runs both. Leaves nothing behind but build/package.
+set -euo pipefail
+root=$(realpath "$1")
+example=$(realpath "$2")
+build=$root/build/package
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+
+[ -f "$build/build.ninja" ] || meson setup "$build" "$root" --prefix="$place/first" \
+    --buildtype=release -Ddefault_library=both -Dtests=disabled -Dperf=disabled -Dtools=disabled
+meson configure "$build" --prefix="$place/prefix"
+ninja -C "$build" -j "${MUSTER_JOBS:-2}"
+meson install -C "$build" --quiet --no-rebuild
+
+library=$(dirname "$(find "$place/prefix" -name 'libmuster.so' -print -quit)")
+export PKG_CONFIG_PATH=$library/pkgconfig
+read -ra cflags < <(pkg-config --cflags muster)
+read -ra libs < <(pkg-config --libs muster)
+read -ra static_libs < <(pkg-config --libs --static muster)
+cd "$place"
+cp "$example" consumer.cpp
+
+"${CXX:-g++}" -std=c++20 consumer.cpp -o shared "${cflags[@]}" "${libs[@]}"
+LD_LIBRARY_PATH=$library timeout 60 ./shared
+
+mkdir static-only
+cp "$library/libmuster.a" static-only/
+"${CXX:-g++}" -std=c++20 consumer.cpp -o static -Lstatic-only "${cflags[@]}" \
+    "${static_libs[@]/#-L*/-Lstatic-only}"
+timeout 60 ./static
+echo "consumer: built and ran $(basename "$example") through pkg-config, shared and static"

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# muster as a Meson subproject: `subproject.sh ROOT EXAMPLE.cpp` makes a project in a temporary
+# directory whose subprojects/ holds a copy of the sources, builds the example against
+# dependency('muster'), and runs it. Tests, benchmarks and tools must not be built there.
+set -euo pipefail
+root=$(realpath "$1")
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+
+mkdir -p "$place/subprojects/muster"
+(cd "$root" && git ls-files -z --cached --others --exclude-standard |
+    xargs -0 cp --parents -t "$place/subprojects/muster")
+cp "$2" "$place/consumer.cpp"
+cat >"$place/meson.build" <<'MESON'
+project('consumer', 'cpp', meson_version : '>= 1.0.1', default_options : ['cpp_std=c++20'])
+muster_dep = dependency('muster', fallback : 'muster')
+test('consumer', executable('consumer', 'consumer.cpp', dependencies : muster_dep))
+MESON
+
+cd "$place"
+meson setup build --buildtype=debug -Doptimization=0 -Ddebug=false
+ninja -C build -j "${MUSTER_JOBS:-2}"
+meson test -C build --no-rebuild --print-errorlogs
+if find build -name 'muster-tests*' -o -name 'muster-perf*' | grep -q .; then
+    echo 'subproject: tests or tools were built without being asked for'
+    exit 1
+fi
+echo 'subproject: built and ran as a subproject, and nothing else'

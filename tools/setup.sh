@@ -1,0 +1,127 @@
+# Sourced by tools/run, tools/test and .ci/run: packages, compilers and build directories.
+# shellcheck shell=bash
+
+set -euo pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$top"
+
+readonly build_packages=(g++ meson ninja-build pkg-config python3
+    libboost1.81-dev libboost-test1.81-dev nlohmann-json3-dev libcli11-dev)
+readonly test_packages=("${build_packages[@]}" clang-19)
+readonly check_packages=("${test_packages[@]}" git clang-format-14 clang-tidy-14 python3-jsonschema)
+
+# Two jobs suit the machines that this was measured on, and a smaller one still has the memory.
+jobs=${MUSTER_JOBS:-2}
+
+# Lets a second build of the same sources come from ccache, where that is installed.
+export CCACHE_SLOPPINESS=pch_defines,time_macros
+
+say() { printf '\n== %s\n' "$*" >&2; }
+fail() {
+    printf 'muster: %s\n' "$*" >&2
+    exit 1
+}
+
+# --- packages ------------------------------------------------------------------------------------
+
+missing_packages() {
+    local have
+    have=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+        awk '$2 == "installed" { print $1 }') || true
+    printf '%s\n' "$@" | grep -vxF -e "${have:-none}" || true
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+may_install() {
+    [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
+}
+
+# Never removes a package: an older Boost that something else needs is a reason to stop and say so.
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
+        -o Acquire::Retries=3 -qq -y "$@" >&2
+}
+
+# need_packages NAME...: installs what is missing; the second time this is one query of dpkg.
+need_packages() {
+    local missing install
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        need_commands
+        return
+    fi
+    mapfile -t missing < <(missing_packages "$@")
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    install="apt-get install ${missing[*]}"
+    may_install || fail "some packages are missing, and this is neither root nor a user with sudo." \
+        "Install them, then try again:"$'\n\n'"    sudo $install"$'\n'
+    say "installing ${missing[*]}"
+    apt update || fail "the package lists could not be fetched. Check the network (or a proxy in" \
+        "/etc/apt/apt.conf.d), then try again, or install by hand:"$'\n\n'"    $install"$'\n'
+    apt install --no-install-recommends --no-remove "${missing[@]}" ||
+        fail "the packages could not be installed; the reason stands above. Muster needs Debian 12" \
+            "or newer. To see it in full:"$'\n\n'"    $install"$'\n'
+}
+
+# On another distribution nothing is installed, only named; Meson names the libraries.
+need_commands() {
+    local tool missing=()
+    for tool in meson ninja pkg-config python3; do
+        command -v "$tool" >/dev/null || missing+=("$tool")
+    done
+    command -v "${CXX:-g++}" >/dev/null || missing+=("${CXX:-g++} (12 or newer)")
+    [ "${#missing[@]}" -eq 0 ] ||
+        fail "this is not Debian, so nothing is installed. Please install: ${missing[*]}," \
+            "Boost 1.81 or newer with Boost.Test, nlohmann_json 3.11, CLI11 2.1."
+}
+
+# The first clang that knows C++20 coroutines; empty where there is none.
+find_clang() {
+    local version
+    for version in 19 18 17 16 15 20 21; do
+        command -v "clang++-$version" && return
+    done
+    if command -v clang++ >/dev/null &&
+        [ "$(clang++ -dumpversion | cut -d. -f1)" -ge 15 ]; then
+        command -v clang++
+    fi
+}
+
+# --- build directories ---------------------------------------------------------------------------
+
+# configure NAME OPTION...: build/NAME with these options; set up again only when they change.
+# CXX chooses the compiler.
+configure() {
+    local name=$1 dir=build/$1 wanted
+    shift
+    wanted="${CXX:-default} $top $*"
+    if [ -f "$dir/build.ninja" ] && [ "$(cat "$dir/.configured" 2>/dev/null)" = "$wanted" ]; then
+        return 0
+    fi
+    say "configuring $dir"
+    # A directory that was set up otherwise, or only in part, is not worth mending.
+    rm -rf "$dir"
+    mkdir -p build
+    meson setup "$dir" "$@" >"build/$name-setup.log" 2>&1 || {
+        tail -n 25 "build/$name-setup.log" >&2
+        fail "configuring failed; the whole log is build/$name-setup.log"
+    }
+    printf '%s\n' "$wanted" >"$dir/.configured"
+}
+
+# compile NAME TARGET...: shows ninja's progress; on failure its last words stay visible.
+compile() {
+    local name=$1
+    shift
+    say "building build/$name"
+    ninja -C "build/$name" -j "$jobs" "$@" >&2 || return 1
+}
+
+release_options=(--buildtype=release -Ddefault_library=static -Db_lto=true -Dtests=disabled
+    -Dtools=enabled)
