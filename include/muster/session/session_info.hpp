@@ -1,0 +1,28 @@
+#pragma once
+
+#include <muster/session/envelope.hpp>
+#include <muster/session/session_id.hpp>
+#include <muster/session/status.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace muster {
+
+/// One session as `status` and `list` show it; a plain value.
+struct session_info {
+    session_id id;
+    session_status status = session_status::starting;
+    muster::visibility visibility = muster::visibility::background;
+    bool turn_active = false;
+    std::uint32_t restarts = 0;      ///< how often the worker was started anew
+    std::chrono::nanoseconds age{0}; ///< since the spawn; of a terminal session, its whole life
+    std::vector<envelope> open_questions; ///< every `needs_input` that nobody has answered yet
+    envelope end;                         ///< the terminal event; empty while the session lives
+
+    explicit session_info(session_id session) : id{std::move(session)} {}
+};
+
+} // namespace muster
