@@ -3,10 +3,10 @@
 #include <muster/session/event.hpp>
 #include <muster/session/session_id.hpp>
 #include <muster/session/spawn_request.hpp>
+#include <muster/sync/light_strand.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/strand.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -20,7 +20,7 @@ namespace asio = boost::asio;
 
 /// Every session has one: all calls on its worker, and all of the worker's events, happen on it,
 /// one at a time.
-using session_executor = asio::strand<asio::io_context::executor_type>;
+using session_executor = light_strand;
 
 /// A coroutine that runs on a session's executor. Inside, await Asio operations with
 /// `asio::deferred` (a plain `asio::awaitable<T>` belongs to another executor type and cannot be
