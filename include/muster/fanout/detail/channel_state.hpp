@@ -1,0 +1,157 @@
+#pragma once
+
+#include <muster/fanout/delivery.hpp>
+#include <muster/fanout/detail/channel_core.hpp>
+#include <muster/fanout/detail/channel_service.hpp>
+#include <muster/fanout/detail/subscriber.hpp>
+#include <muster/fanout/settings.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace muster::detail::fanout {
+
+/// What a poll ended in.
+enum class poll_result { taken, empty, closed, lagged };
+
+/// How one event is taken: copied.
+template <typename T, std::size_t Slots>
+struct take_one {
+    using result = delivery<T>;
+    using core_type = channel_core<T, Slots>;
+
+    static const gap& missing(const result& out) noexcept { return out.missing; }
+    static void note(const gap& missing, result& out) noexcept { out.missing = missing; }
+    template <typename Piece, typename Cursor, typename Waste>
+    static void take(core_type&, broadcast_log<T, Slots>& log, Cursor& reader, const Piece& found,
+                     result& out, Waste& freed) {
+        const auto& slot = found.source->slots[found.first];
+        out.value = slot.value;
+        out.sequence = slot.sequence;
+        out.missing = found.missing;
+        out.bytes = log.consume(reader, found, 1, freed);
+    }
+};
+
+/// How all that one segment has is taken: in place.
+template <typename T, std::size_t Slots>
+struct take_batch {
+    using result = event_batch<T, Slots>;
+    using core_type = channel_core<T, Slots>;
+
+    static const gap& missing(const result& out) noexcept { return out.missing_; }
+    static void note(const gap& missing, result& out) noexcept { out.missing_ = missing; }
+    template <typename Piece, typename Cursor, typename Waste>
+    static void take(core_type& core, broadcast_log<T, Slots>& log, Cursor& reader,
+                     const Piece& found, result& out, Waste& freed) noexcept {
+        log.pin(*found.source);
+        core.add_hold();
+        out.core_ = &core;
+        out.source_ = found.source;
+        out.first_ = found.first;
+        out.count_ = found.count;
+        out.missing_ = found.missing;
+        out.bytes_ = log.consume(reader, found, found.count, freed);
+    }
+};
+
+/// A channel that has, or had, a subscriber: the shared log, who waits for it, and the flush that
+/// completes those who wait.
+///
+/// A publisher that finds waiters posts one flush, whatever their number; until it runs, publishing
+/// costs nothing more. The flush completes waiters in place where their executor is the channel's
+/// own, and posts to the others; each looks at the log when its completion runs.
+template <typename T, std::size_t Slots, typename Executor>
+class channel_state final : public channel_core<T, Slots>, public serviced_channel {
+public:
+    using core = channel_core<T, Slots>;
+    using typename core::guard;
+    using typename core::waste;
+    using settings_type = broadcast_settings<Executor>;
+    using reader_type = subscriber<T, Slots, Executor>;
+
+    /// Completions that a flush runs before it lets other handlers of the executor run.
+    static constexpr std::size_t flush_budget = 64;
+
+    explicit channel_state(std::shared_ptr<const settings_type> settings)
+        : core{settings->keep, settings->retired_limit}, settings_{std::move(settings)} {
+        this->enter_service(settings_->service());
+    }
+    ~channel_state() override { this->leave_service(); }
+
+    [[nodiscard]] const settings_type& settings() const noexcept { return *settings_; }
+
+    void resume(std::uint64_t events, std::uint64_t weight, std::uint64_t last_sequence,
+                bool closed) noexcept;
+    /// Appends and wakes; `sequence_after(last)` chooses the sequence, `stamp(sequence)` sees it
+    /// before any reader. Returns the sequence, or 0 when the channel is closed.
+    template <typename U, typename SequenceAfter, typename Stamp>
+    std::uint64_t publish(U&& value, std::uint64_t weight, conflation_slot<T>* key,
+                          const SequenceAfter& sequence_after, Stamp&& stamp);
+    void close() noexcept;
+
+    [[nodiscard]] subscribe_failure subscribe(reader_type& reader, start_position start) noexcept;
+    void drop(reader_type& reader) noexcept;
+    /// Lets go of a subscriber whose handle and operation are gone.
+    void bury(reader_type& reader) noexcept;
+
+    /// Takes what there is for `reader` now. Called with the lock; may release it meanwhile.
+    template <typename Take>
+    [[nodiscard]] poll_result poll(guard& held, reader_type& reader, typename Take::result& out,
+                                   waste& freed);
+    /// Releases the lock, then what was freed.
+    void settle(guard& held, waste& freed) noexcept;
+    /// Tells the observer; called without the lock.
+    void report(reader_type& reader, poll_result result, const gap& missing) noexcept;
+    template <typename Take>
+    [[nodiscard]] poll_result try_take(reader_type& reader, typename Take::result& out);
+
+    [[nodiscard]] bool has_something(const reader_type& reader) const noexcept {
+        return this->anything_for(reader);
+    }
+    void wait_for_event(reader_type& reader) noexcept {
+        reader.wait = wait_state::waiting;
+        waiting_.push_back(reader);
+    }
+    /// Aborts the pending operation of `reader`, if any.
+    void cancel(reader_type& reader) noexcept;
+    void flush();
+    void flush_abandoned() noexcept;
+
+    void describe(const reader_type& reader, subscriber_info& out) const noexcept;
+    template <typename Visitor>
+    void for_each(Visitor&& visit) const;
+    [[nodiscard]] channel_totals totals() const noexcept;
+    [[nodiscard]] std::uint64_t oldest_kept() const noexcept;
+    [[nodiscard]] std::size_t subscriber_count() const noexcept {
+        return subscriber_count_.load(std::memory_order_relaxed);
+    }
+
+private:
+    class flush_op;
+
+    void shutdown() noexcept override;
+    [[nodiscard]] bool claim_flush() noexcept;
+    void post_flush() noexcept;
+    void flush_some(guard& held);
+    void abort(guard& held, reader_type& reader) noexcept;
+    void count_subscribers() noexcept {
+        // relaxed: a statistic.
+        subscriber_count_.store(static_cast<std::uint32_t>(this->log_.cursors()),
+                                std::memory_order_relaxed);
+    }
+
+    std::shared_ptr<const settings_type> settings_;
+    wait_list<reader_type> waiting_;
+    wait_list<reader_type> ready_;
+    std::uint64_t lagged_events_ = 0;
+    std::uint64_t lagged_bytes_ = 0;
+    std::uint64_t gaps_ = 0;
+    std::atomic<std::uint32_t> subscriber_count_{0};
+};
+
+} // namespace muster::detail::fanout
+
+#include <muster/fanout/detail/channel_state_impl.hpp>

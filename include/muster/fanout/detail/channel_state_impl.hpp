@@ -1,0 +1,346 @@
+#pragma once
+
+#include <muster/fanout/detail/channel_state.hpp>
+#include <muster/fanout/detail/receive_op.hpp>
+
+namespace muster::detail::fanout {
+
+/// The one flush under way; has a hold on the channel.
+template <typename T, std::size_t Slots, typename Executor>
+class channel_state<T, Slots, Executor>::flush_op {
+public:
+    explicit flush_op(channel_state& channel) noexcept : channel_{&channel} {}
+    flush_op(flush_op&& other) noexcept : channel_{std::exchange(other.channel_, nullptr)} {}
+    flush_op& operator=(flush_op&&) = delete;
+    ~flush_op() {
+        if (channel_ != nullptr) {
+            channel_->flush_abandoned();
+        }
+    }
+    void operator()() { std::exchange(channel_, nullptr)->flush(); }
+
+private:
+    channel_state* channel_;
+};
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::resume(std::uint64_t events, std::uint64_t weight,
+                                               std::uint64_t last_sequence, bool closed) noexcept {
+    this->log_.resume(events, weight, last_sequence);
+    this->closed_ = closed;
+    this->announce();
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+template <typename U, typename SequenceAfter, typename Stamp>
+std::uint64_t
+channel_state<T, Slots, Executor>::publish(U&& value, std::uint64_t weight, conflation_slot<T>* key,
+                                           const SequenceAfter& sequence_after, Stamp&& stamp) {
+    waste freed;
+    guard held = this->lock();
+    if (this->closed_) [[unlikely]] {
+        return 0;
+    }
+    const std::uint64_t sequence = sequence_after(this->log_.last_sequence());
+    stamp(sequence);
+    if (key == nullptr) {
+        this->log_.append(sequence, std::forward<U>(value), weight, freed);
+    } else {
+        const bool known = key->attached();
+        this->log_.append(sequence, std::forward<U>(value), weight, freed, key, this);
+        this->holds_ += key->attached() && !known ? 1 : 0;
+    }
+    this->announce();
+    const bool wake = claim_flush();
+    held.unlock();
+    if (wake) {
+        post_flush();
+    }
+    return sequence;
+}
+
+// Whether the caller has to post the flush that is now due.
+template <typename T, std::size_t Slots, typename Executor>
+bool channel_state<T, Slots, Executor>::claim_flush() noexcept {
+    if (waiting_.empty() || this->flush_posted_ || this->orphaned_) {
+        return false;
+    }
+    this->flush_posted_ = true;
+    this->add_hold();
+    return true;
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::post_flush() noexcept {
+    asio::post(settings_->executor, flush_op{*this});
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::close() noexcept {
+    waste freed;
+    guard held = this->lock();
+    if (std::exchange(this->closed_, true)) {
+        return;
+    }
+    this->log_.end_retention(freed);
+    this->announce();
+    const bool wake = claim_flush();
+    settle(held, freed);
+    if (wake) {
+        post_flush();
+    }
+}
+
+// --- subscribers --------------------------------------------------------------------------------
+
+template <typename T, std::size_t Slots, typename Executor>
+subscribe_failure channel_state<T, Slots, Executor>::subscribe(reader_type& reader,
+                                                               start_position start) noexcept {
+    const guard held = this->lock();
+    if (this->closed_) {
+        return {make_error_code(errc::stream_closed), 0};
+    }
+    const subscribe_failure refused = this->log_.subscribe(reader, start);
+    if (!refused) {
+        this->add_hold();
+        count_subscribers();
+    }
+    return refused;
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::drop(reader_type& reader) noexcept {
+    waste freed;
+    guard held = this->lock();
+    this->log_.unsubscribe(reader, freed);
+    count_subscribers();
+    reader.dropped = true;
+    const bool pending = reader.op != nullptr;
+    abort(held, reader);
+    if (held.owns_lock()) {
+        settle(held, freed);
+    }
+    if (!pending) {
+        bury(reader);
+    }
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::bury(reader_type& reader) noexcept {
+    delete &reader;
+    this->release_hold(this->lock());
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::cancel(reader_type& reader) noexcept {
+    guard held = this->lock();
+    abort(held, reader);
+}
+
+// Makes the pending operation end in operation_aborted. Releases the lock if it has to post.
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::abort(guard& held, reader_type& reader) noexcept {
+    if (reader.op == nullptr) {
+        return;
+    }
+    reader.op->mark_aborted();
+    if (std::exchange(reader.wait, wait_state::posted) != wait_state::posted) {
+        wait_list<reader_type>::unlink(reader);
+        auto* const op = reader.op;
+        held.unlock();
+        op->post();
+    }
+}
+
+// --- receiving ----------------------------------------------------------------------------------
+
+template <typename T, std::size_t Slots, typename Executor>
+template <typename Take>
+poll_result channel_state<T, Slots, Executor>::poll(guard& held, reader_type& reader,
+                                                    typename Take::result& out, waste& freed) {
+    if (reader.disconnected) {
+        return poll_result::closed;
+    }
+    typename core::log_type::piece piece;
+    for (;;) {
+        const found result = this->log_.look(reader, piece, freed);
+        if (result == found::events) {
+            Take::take(*this, this->log_, reader, piece, out, freed);
+            break;
+        }
+        if (result == found::nothing) {
+            return this->closed_ ? poll_result::closed : poll_result::empty;
+        }
+        if (result == found::lagged) {
+            Take::note(piece.missing, out);
+            count_subscribers();
+            break;
+        }
+        held.unlock(); // a long search: let publishers in
+        held.lock();
+    }
+    if (piece.missing) [[unlikely]] {
+        lagged_events_ += piece.missing.events;
+        lagged_bytes_ += piece.missing.bytes;
+        ++gaps_;
+    }
+    return reader.disconnected ? poll_result::lagged : poll_result::taken;
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::settle(guard& held, waste& freed) noexcept {
+    if (freed.has_segments()) [[unlikely]] {
+        this->recycle(held, freed);
+    }
+    held.unlock();
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::report(reader_type& reader, poll_result result,
+                                               const gap& missing) noexcept {
+    broadcast_observer* const observer = settings_->observer;
+    if (observer != nullptr && missing) {
+        observer->lagged(reader.name, missing);
+    }
+    if (result == poll_result::closed && !std::exchange(reader.ended, true) &&
+        observer != nullptr) {
+        observer->closed(reader.name);
+    }
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+template <typename Take>
+poll_result channel_state<T, Slots, Executor>::try_take(reader_type& reader,
+                                                        typename Take::result& out) {
+    reader.count_poll(settings_->clock);
+    if (!this->anything_for(reader)) {
+        return poll_result::empty;
+    }
+    waste freed;
+    guard held = this->lock();
+    const poll_result result = poll<Take>(held, reader, out, freed);
+    settle(held, freed);
+    if (result == poll_result::closed || Take::missing(out)) [[unlikely]] {
+        report(reader, result, Take::missing(out));
+    }
+    return result;
+}
+
+// --- flushing -----------------------------------------------------------------------------------
+
+// Completes some of those who wait, then makes sure that somebody completes the rest, also when a
+// handler throws.
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::flush() {
+    struct epilogue {
+        channel_state& channel;
+        ~epilogue() {
+            guard held = channel.lock();
+            if (!channel.ready_.empty() && !channel.flush_posted_ && !channel.orphaned_) {
+                channel.flush_posted_ = true; // and keeps this flush's hold
+                held.unlock();
+                channel.post_flush();
+            } else {
+                channel.release_hold(std::move(held));
+            }
+        }
+    } at_end{*this};
+    guard held = this->lock();
+    this->flush_posted_ = false;
+    flush_some(held);
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::flush_some(guard& held) {
+    while (!waiting_.empty()) {
+        reader_type& reader = waiting_.pop_front();
+        reader.wait = wait_state::ready;
+        ready_.push_back(reader);
+    }
+    for (std::size_t count = 0; count < flush_budget && !ready_.empty(); ++count) {
+        reader_type& reader = ready_.pop_front();
+        if (!has_something(reader)) {
+            wait_for_event(reader); // another receive took it
+            continue;
+        }
+        reader.wait = wait_state::posted;
+        if (reader.op->runs_on(settings_->executor)) {
+            reader.op->run(std::move(held));
+        } else {
+            auto* const op = reader.op;
+            held.unlock();
+            op->post();
+        }
+        held = this->lock();
+    }
+    held.unlock();
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::flush_abandoned() noexcept {
+    guard held = this->lock();
+    this->flush_posted_ = false;
+    this->release_hold(std::move(held));
+}
+
+// The handlers may own the subscriptions, these the last hold but ours.
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::shutdown() noexcept {
+    guard held = this->lock();
+    this->add_hold();
+    this->orphaned_ = true;
+    while (!waiting_.empty() || !ready_.empty()) {
+        reader_type& reader = (waiting_.empty() ? ready_ : waiting_).pop_front();
+        reader.wait = wait_state::posted;
+        auto* const op = reader.op;
+        held.unlock();
+        op->abandon();
+        held = this->lock();
+    }
+    this->release_hold(std::move(held));
+}
+
+// --- inspection ---------------------------------------------------------------------------------
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::describe(const reader_type& reader,
+                                                 subscriber_info& out) const noexcept {
+    this->log_.inspect(reader, out);
+    out.name = reader.name;
+    out.polls = reader.polls.load(std::memory_order_relaxed);
+    out.last_poll_time = reader.last_poll_time.load(std::memory_order_relaxed);
+    out.waiting = reader.wait != wait_state::none;
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+template <typename Visitor>
+void channel_state<T, Slots, Executor>::for_each(Visitor&& visit) const {
+    const guard held = this->lock();
+    this->log_.for_each_cursor([&](const log_cursor<T, Slots>& cursor) {
+        subscriber_info info;
+        describe(static_cast<const reader_type&>(cursor), info);
+        visit(static_cast<const subscriber_info&>(info));
+    });
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+channel_totals channel_state<T, Slots, Executor>::totals() const noexcept {
+    const guard held = this->lock();
+    channel_totals out;
+    out.published_events = this->log_.head();
+    out.published_bytes = this->log_.weight();
+    out.last_sequence = this->log_.last_sequence();
+    out.subscribers = this->log_.cursors();
+    out.lagged_events = lagged_events_;
+    out.lagged_bytes = lagged_bytes_;
+    out.gaps = gaps_;
+    return out;
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+std::uint64_t channel_state<T, Slots, Executor>::oldest_kept() const noexcept {
+    const guard held = this->lock();
+    return this->log_.oldest_kept();
+}
+
+} // namespace muster::detail::fanout

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <muster/fanout/detail/log_cursor.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace muster::detail::fanout {
+
+template <typename T, std::size_t Slots, typename Executor>
+class receive_op_base;
+
+/// The memory of a subscription's pending operation, kept for the next one.
+class op_memory {
+public:
+    op_memory() noexcept = default;
+    op_memory(const op_memory&) = delete;
+    op_memory& operator=(const op_memory&) = delete;
+    ~op_memory() { ::operator delete(block_); }
+
+    [[nodiscard]] void* allocate(std::size_t size) {
+        if (block_ != nullptr && size <= size_) {
+            return std::exchange(block_, nullptr);
+        }
+        return ::operator new(size);
+    }
+    void deallocate(void* block, std::size_t size) noexcept {
+        if (block_ == nullptr || size > size_) {
+            std::swap(block, block_);
+            size_ = size;
+        }
+        ::operator delete(block);
+    }
+
+private:
+    void* block_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// Where a subscription's pending receive stands.
+enum class wait_state : std::uint8_t {
+    none,    ///< there is none
+    waiting, ///< for an event; in the channel's list of waiters
+    ready,   ///< a flush is about to complete it; in the flush's list
+    posted,  ///< its completion is on the way to the handler's executor
+};
+
+struct wait_link {
+    wait_link* next = this;
+    wait_link* previous = this;
+};
+
+/// What a channel knows of one subscription. Lives until the handle is gone and no operation is
+/// under way. Guarded by the channel's lock, except for `memory`, which only the subscription's own
+/// executor touches.
+template <typename T, std::size_t Slots, typename Executor>
+struct subscriber : log_cursor<T, Slots>, wait_link {
+    receive_op_base<T, Slots, Executor>* op = nullptr;
+    wait_state wait = wait_state::none;
+    bool dropped = false; ///< the handle is gone
+    bool ended = false;   ///< has been told that the stream is closed
+    // Written by the subscription's own executor, read by whoever inspects; relaxed: a statistic.
+    std::atomic<std::uint64_t> polls{0};
+    std::atomic<std::uint64_t> last_poll_time{0};
+    op_memory memory;
+    std::string name;
+
+    void count_poll(std::uint64_t (*clock)() noexcept) noexcept {
+        polls.store(polls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        if (clock != nullptr) {
+            last_poll_time.store(clock(), std::memory_order_relaxed);
+        }
+    }
+};
+
+/// Subscribers with a pending receive, first come first served.
+template <typename Subscriber>
+class wait_list {
+public:
+    wait_list() noexcept = default;
+    wait_list(const wait_list&) = delete;
+    wait_list& operator=(const wait_list&) = delete;
+
+    [[nodiscard]] bool empty() const noexcept { return end_.next == &end_; }
+    void push_back(Subscriber& item) noexcept {
+        wait_link& link = item;
+        link.next = &end_;
+        link.previous = end_.previous;
+        end_.previous->next = &link;
+        end_.previous = &link;
+    }
+    [[nodiscard]] Subscriber& pop_front() noexcept {
+        auto& item = static_cast<Subscriber&>(*end_.next);
+        unlink(item);
+        return item;
+    }
+    static void unlink(Subscriber& item) noexcept {
+        wait_link& link = item;
+        link.previous->next = link.next;
+        link.next->previous = link.previous;
+        link.next = link.previous = &link;
+    }
+
+private:
+    wait_link end_;
+};
+
+} // namespace muster::detail::fanout

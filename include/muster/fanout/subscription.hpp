@@ -1,0 +1,215 @@
+#pragma once
+
+#include <muster/fanout/delivery.hpp>
+#include <muster/fanout/detail/channel_state.hpp>
+#include <muster/fanout/options.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/append.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <cassert>
+#include <cstddef>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace muster {
+
+template <typename T, typename Executor, std::size_t Slots>
+class broadcast;
+
+/// A reader's end of a `broadcast`: events come out, in order, at the reader's own pace.
+///
+/// - Sequences strictly increase. An event is delivered once, or it is counted in a gap.
+/// - A reader that is more than its capacity behind loses the oldest events (or is disconnected);
+///   the next delivery says which. Latest values of conflation keys out of the lost run still come,
+///   in their order, before the events that survived; where more than a segment full of them are
+///   due, each such run carries its own gap.
+/// - When the channel closes, what is unread is delivered first, then every receive fails with
+///   `errc::stream_closed`.
+/// - Destroying it ends the subscription at once; a pending receive completes with
+///   `operation_aborted`. A batch may outlive it, it may outlive the channel.
+///
+/// At most one receive may be pending. Thread safety: one executor at a time (the channel's other
+/// users may be anywhere); the handlers of its operations should run on that executor. Movable.
+///
+/// Costs: an empty try reads one atomic; one with events takes the channel's lock once. Suspending
+/// allocates nothing in a steady state.
+template <typename T, typename Executor = asio::any_io_executor, std::size_t Slots = 64>
+class subscription {
+    using state_type = detail::fanout::channel_state<T, Slots, Executor>;
+    using reader_type = detail::fanout::subscriber<T, Slots, Executor>;
+    using poll_result = detail::fanout::poll_result;
+    using take_one = detail::fanout::take_one<T, Slots>;
+    using take_batch = detail::fanout::take_batch<T, Slots>;
+    using completion_default = typename asio::default_completion_token<Executor>::type;
+
+public:
+    using executor_type = Executor;
+    using delivery_type = delivery<T>;
+    using batch_type = event_batch<T, Slots>;
+    /// Where the executor names none, `deferred`.
+    using default_token = std::conditional_t<std::is_void_v<completion_default>, asio::deferred_t,
+                                             completion_default>;
+
+    /// Not subscribed to anything.
+    subscription() noexcept = default;
+    subscription(subscription&& other) noexcept
+        : state_{std::exchange(other.state_, nullptr)}, reader_{std::exchange(other.reader_,
+                                                                              nullptr)} {}
+    subscription& operator=(subscription&& other) noexcept {
+        if (this != &other) {
+            reset();
+            state_ = std::exchange(other.state_, nullptr);
+            reader_ = std::exchange(other.reader_, nullptr);
+        }
+        return *this;
+    }
+    ~subscription() { reset(); }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return reader_ != nullptr; }
+    /// The channel's executor, the default for handlers that have none.
+    [[nodiscard]] executor_type get_executor() const noexcept {
+        return state_->settings().executor;
+    }
+    [[nodiscard]] const std::string& name() const noexcept { return reader_->name; }
+
+    /// Waits for the next event.
+    ///
+    /// Completion: `void(error_code, delivery<T>)`. Errors: `stream_closed`; `subscriber_lagged`
+    /// (once; the delivery has no value, its gap says what is lost); `operation_aborted` when
+    /// cancelled or unsubscribed; `asio::error::already_started` while another receive is pending.
+    /// Cancellation: all types; an aborted receive has taken nothing. The event is chosen when the
+    /// completion runs, not before. Never completes from within this call.
+    template <typename CompletionToken = default_token>
+    auto async_receive(CompletionToken&& token = CompletionToken{}) {
+        return asio::async_initiate<CompletionToken, void(sys::error_code, delivery_type)>(
+            receive_initiation<take_one>{this}, token);
+    }
+
+    /// Waits until there are events, and pins all that one segment holds of them.
+    ///
+    /// Completion: `void(error_code, event_batch<T>)`, not empty on success. Otherwise as
+    /// `async_receive`.
+    template <typename CompletionToken = default_token>
+    auto async_receive_batch(CompletionToken&& token = CompletionToken{}) {
+        return asio::async_initiate<CompletionToken, void(sys::error_code, batch_type)>(
+            receive_initiation<take_batch>{this}, token);
+    }
+
+    /// Takes the next event if there is one. Otherwise `ec` is `asio::error::would_block`,
+    /// `stream_closed` or `subscriber_lagged` (once; then an empty delivery with the gap).
+    [[nodiscard]] delivery_type try_receive(sys::error_code& ec) { return try_take<take_one>(ec); }
+    /// The same for a batch.
+    [[nodiscard]] batch_type try_receive_batch(sys::error_code& ec) {
+        return try_take<take_batch>(ec);
+    }
+
+    /// For coroutines: takes what is there without suspending, waits otherwise. A coroutine that
+    /// always finds something does not yield. Throws `system_error` with the errors of
+    /// `async_receive`.
+    [[nodiscard]] asio::awaitable<delivery_type, Executor> receive() {
+        return take_or_wait<take_one>();
+    }
+    [[nodiscard]] asio::awaitable<batch_type, Executor> receive_batch() {
+        return take_or_wait<take_batch>();
+    }
+
+    /// Completes a pending receive with `operation_aborted`; the subscription goes on.
+    void cancel() noexcept {
+        if (reader_ != nullptr) {
+            state_->cancel(*reader_);
+        }
+    }
+    /// Ends the subscription, as its destruction does.
+    void reset() noexcept {
+        if (reader_ != nullptr) {
+            state_->drop(*std::exchange(reader_, nullptr));
+            state_ = nullptr;
+        }
+    }
+
+    /// This subscriber as the channel sees it; also after it was disconnected. Thread-safe apart
+    /// from the subscription's own life. The name is valid as long as the subscription.
+    [[nodiscard]] subscriber_info info() const noexcept {
+        const auto held = state_->lock();
+        subscriber_info out;
+        state_->describe(*reader_, out);
+        return out;
+    }
+
+private:
+    template <typename, typename, std::size_t>
+    friend class broadcast;
+
+    subscription(state_type& state, reader_type& reader) noexcept
+        : state_{&state}, reader_{&reader} {}
+
+    template <typename Take>
+    struct receive_initiation {
+        using executor_type = Executor;
+        subscription* self;
+
+        [[nodiscard]] executor_type get_executor() const noexcept { return self->get_executor(); }
+
+        template <typename Handler>
+        void operator()(Handler&& handler) const {
+            self->template start<Take>(std::forward<Handler>(handler));
+        }
+    };
+
+    template <typename Take, typename Handler>
+    void start(Handler&& handler) {
+        assert(reader_ != nullptr);
+        using op = detail::fanout::receive_op<Take, std::decay_t<Handler>, T, Slots, Executor>;
+        if (reader_->op != nullptr) {
+            const auto executor = asio::get_associated_executor(handler, get_executor());
+            const sys::error_code error = asio::error::already_started;
+            asio::post(executor, asio::append(std::forward<Handler>(handler), error,
+                                              typename Take::result{}));
+            return;
+        }
+        reader_->count_poll(state_->settings().clock);
+        op::make(*state_, *reader_, std::forward<Handler>(handler))->start();
+    }
+
+    template <typename Take>
+    typename Take::result try_take(sys::error_code& ec) {
+        typename Take::result result;
+        switch (state_->template try_take<Take>(*reader_, result)) {
+        case poll_result::taken: ec = {}; break;
+        case poll_result::empty: ec = asio::error::would_block; break;
+        case poll_result::closed: ec = errc::stream_closed; break;
+        case poll_result::lagged: ec = errc::subscriber_lagged; break;
+        }
+        return result;
+    }
+
+    template <typename Take>
+    asio::awaitable<typename Take::result, Executor> take_or_wait() {
+        typename Take::result result;
+        sys::error_code error;
+        switch (state_->template try_take<Take>(*reader_, result)) {
+        case poll_result::taken: co_return result;
+        case poll_result::closed: error = errc::stream_closed; break;
+        case poll_result::lagged: error = errc::subscriber_lagged; break;
+        case poll_result::empty: break;
+        }
+        if (error) {
+            throw sys::system_error{error};
+        }
+        receive_initiation<Take> initiation{this};
+        co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>,
+                                                void(sys::error_code, typename Take::result)>(
+            initiation, asio::use_awaitable_t<Executor>{});
+    }
+
+    state_type* state_ = nullptr; // the reader has a hold on it
+    reader_type* reader_ = nullptr;
+};
+
+} // namespace muster
