@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""The JSON Schema fits the samples, and nothing that is only nearly one: `schema_test.py SCHEMA DIR`.
+
+Every sample must validate; with a field too many, a field too few, or a wrong type anywhere it must
+not. Exits with 77 ("skipped") where no Python has the jsonschema module.
+"""
+
+import copy
+import json
+import os
+import sys
+from pathlib import Path
+
+try:
+    from jsonschema import Draft202012Validator
+except ImportError:
+    debian = "/usr/bin/python3"
+    if os.path.realpath(sys.executable) == os.path.realpath(debian) or not os.path.exists(debian):
+        print("skipped: install python3-jsonschema")
+        sys.exit(77)
+    os.execv(debian, [debian, *sys.argv])
+
+# Objects whose keys are the scenario's own.
+OPEN = {"config", "samples", "statistics", "metrics"}
+
+
+def places(node, path=()):
+    """Paths of all objects inside a document."""
+    if isinstance(node, dict):
+        yield path
+        for key, value in node.items():
+            yield from places(value, (*path, key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from places(value, (*path, index))
+
+
+def at(document, path):
+    for step in path:
+        document = document[step]
+    return document
+
+
+def mutations(document):
+    """Near misses: (what was done, document)."""
+    for path in places(document):
+        if path and path[-1] in OPEN:
+            continue
+        spot = "/".join(map(str, path))
+        extra = copy.deepcopy(document)
+        at(extra, path)["unheard_of"] = 1
+        yield f"{spot}: a field too many", extra
+        for key in at(document, path):
+            fewer = copy.deepcopy(document)
+            del at(fewer, path)[key]
+            yield f"{spot}/{key}: missing", fewer
+            wrong = copy.deepcopy(document)
+            at(wrong, path)[key] = [[]]
+            yield f"{spot}/{key}: wrong type", wrong
+
+
+def special_mutations(document):
+    if document["kind"] == "perf-scenario":
+        unitless = copy.deepcopy(document)
+        unitless["statistics"]["speed"] = unitless["statistics"]["wall_ms"]
+        yield "a metric without a unit", unitless
+        negative = copy.deepcopy(document)
+        negative["totals"]["events_received_total"] = -1
+        yield "a negative counter", negative
+        rounded = copy.deepcopy(document)
+        rounded["totals"]["events_received_total"] = 2**60
+        yield "a large integer that is not a string", rounded
+
+
+def main(schema_file, directory):
+    schema = json.loads(Path(schema_file).read_text())
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    samples = sorted(Path(directory).glob("*.json"))
+    tried = 0
+    problems = []
+    for file in samples:
+        document = json.loads(file.read_text())
+        problems += [f"{file.name}: {e.message[:200]}" for e in validator.iter_errors(document)]
+        for what, near_miss in (*mutations(document), *special_mutations(document)):
+            tried += 1
+            if validator.is_valid(near_miss):
+                problems.append(f"{file.name}: accepted with {what}")
+    print("\n".join(problems[:40]))
+    print(f"{len(samples)} samples, {tried} near misses, {len(problems)} problems")
+    return 1 if problems or not samples else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))
