@@ -1,7 +1,7 @@
 //! From the workers' streams to the subscribers.
 
 use super::setup::{config, failed, id_of, push_to_all, House, SESSION_CAPACITY};
-use crate::subscription::Subscription;
+use crate::subscription::{Delivered, Subscription};
 use muster_peers::args::{choice, number, Failure, Param, Params, Workload};
 use muster_peers::counters::Counter;
 use muster_peers::measure::{Span, Stopwatch};
@@ -94,7 +94,7 @@ struct Drained {
 
 impl Drained {
     /// True as long as there may be more to take without waiting.
-    fn take(&mut self, received: Received<crate::manager::Envelope>, fresh: &mut u64) -> bool {
+    fn take(&mut self, received: Received<Delivered>, fresh: &mut u64) -> bool {
         match received {
             Received::Event(envelope) => {
                 self.checksum = self.checksum.wrapping_add(envelope.weight());

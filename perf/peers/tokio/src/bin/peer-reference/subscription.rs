@@ -6,6 +6,9 @@ use muster_peers::model::Received;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::Receiver;
 
+/// What a receiver gets of each event.
+pub type Delivered = Envelope;
+
 pub struct Subscription {
     receiver: Receiver<Envelope>,
     counters: Pair,

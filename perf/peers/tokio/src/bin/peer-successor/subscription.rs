@@ -1,0 +1,44 @@
+//! A receiver that counts what it lost.
+
+use crate::bus::Shared;
+use muster_peers::counters::{Counter, Pair};
+use muster_peers::model::Received;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::broadcast::Receiver;
+
+/// What a receiver gets of each event.
+pub type Delivered = Shared;
+
+pub struct Subscription {
+    receiver: Receiver<Shared>,
+    counters: Pair,
+}
+
+impl Subscription {
+    pub fn new(receiver: Receiver<Shared>, counters: Pair) -> Self {
+        Subscription { receiver, counters }
+    }
+
+    pub async fn receive(&mut self) -> Received<Shared> {
+        match self.receiver.recv().await {
+            Ok(envelope) => Received::Event(envelope),
+            Err(RecvError::Lagged(lost)) => self.truncated(lost),
+            Err(RecvError::Closed) => Received::Closed,
+        }
+    }
+
+    pub fn try_receive(&mut self) -> Received<Shared> {
+        match self.receiver.try_recv() {
+            Ok(envelope) => Received::Event(envelope),
+            Err(TryRecvError::Lagged(lost)) => self.truncated(lost),
+            Err(TryRecvError::Empty) => Received::Empty,
+            Err(TryRecvError::Closed) => Received::Closed,
+        }
+    }
+
+    fn truncated(&self, lost: u64) -> Received<Shared> {
+        self.counters.add(Counter::QueuePressureDropped, lost);
+        self.counters.add(Counter::TruncationMarkers, 1);
+        Received::Truncated(lost)
+    }
+}
