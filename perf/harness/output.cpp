@@ -1,0 +1,93 @@
+#include "harness/output.hpp"
+
+#include <muster/error.hpp>
+#include <muster/metrics/write_file.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <utility>
+
+#include <unistd.h>
+
+namespace muster::perf {
+
+namespace fs = std::filesystem;
+
+std::string document_name(std::string_view scenario, std::size_t sessions) {
+    return std::string{scenario} + '-' + std::to_string(sessions) + ".json";
+}
+
+report_directory::report_directory(std::string path) : path_{std::move(path)} {
+    ensure_writable_directory(path_);
+}
+
+void report_directory::write(const report& document) {
+    const auto& scenario = *document.scenario;
+    const auto name = document_name(scenario.name, static_cast<std::size_t>(scenario.sessions));
+    write_file_atomically((fs::path{path_} / name).string(), to_json(document));
+    entries_.push_back({name, scenario.name, scenario.sessions, document.passed()});
+}
+
+void report_directory::write_index() const {
+    auto documents = nlohmann::ordered_json::array();
+    for (const auto& each : entries_) {
+        documents.push_back({{"file", each.file},
+                             {"scenario", each.scenario},
+                             {"sessions", each.sessions},
+                             {"passed", each.passed}});
+    }
+    const nlohmann::ordered_json index{{"schema", "muster-report-index"},
+                                       {"schema_version", report_schema_version},
+                                       {"written_at", to_rfc3339(std::chrono::system_clock::now())},
+                                       {"documents", std::move(documents)}};
+    write_file_atomically((fs::path{path_} / "index.json").string(), index.dump(2) + '\n');
+}
+
+baselines::baselines(std::string path) : path_{std::move(path)} {
+    if (!fs::is_directory(path_)) {
+        single_ = parse_report(read_file(path_), path_);
+    }
+}
+
+std::string baselines::file_for(std::string_view scenario, std::size_t sessions) const {
+    if (single_) {
+        return single_->scenario == scenario && single_->sessions == sessions ? path_ : "";
+    }
+    const auto file = fs::path{path_} / document_name(scenario, sessions);
+    return fs::exists(file) ? file.string() : "";
+}
+
+bool baselines::has(std::string_view scenario, std::size_t sessions) const {
+    return !file_for(scenario, sessions).empty();
+}
+
+void baselines::compare(report& current) const {
+    const auto& scenario = *current.scenario;
+    const auto file = file_for(scenario.name, static_cast<std::size_t>(scenario.sessions));
+    if (!file.empty()) {
+        const auto earlier = single_ ? *single_ : parse_report(read_file(file), file);
+        current.baseline = compare_with_baseline(current, earlier, file);
+    }
+}
+
+progress_line::progress_line() : on_terminal_{::isatty(STDERR_FILENO) == 1} {}
+
+void progress_line::show(const std::string& text) {
+    if (on_terminal_) {
+        const std::size_t padding = text.size() < width_ ? width_ - text.size() : 0;
+        std::fprintf(stderr, "\r%s%s\r", text.c_str(), std::string(padding, ' ').c_str());
+        std::fflush(stderr);
+        width_ = text.size();
+    }
+}
+
+void progress_line::clear() {
+    if (width_ != 0) {
+        show("");
+        width_ = 0;
+    }
+}
+
+} // namespace muster::perf

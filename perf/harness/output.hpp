@@ -1,0 +1,78 @@
+#pragma once
+
+#include "harness/scenario.hpp"
+
+#include <muster/metrics/report.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster::perf {
+
+/// The name of a document in a directory of reports: fanout_overhead-30.json.
+[[nodiscard]] std::string document_name(std::string_view scenario, std::size_t sessions);
+
+/// Writes documents into a directory, each of them whole or not at all, and an index of them.
+class report_directory {
+public:
+    /// Makes the directory if need be. Throws `error` if nothing can be written there.
+    explicit report_directory(std::string path);
+
+    /// Throws `error` with one line; what stands in the directory is whole.
+    void write(const report& document);
+
+    /// Writes index.json, which lists the documents written so far. Throws as `write`.
+    void write_index() const;
+
+private:
+    struct entry {
+        std::string file;
+        std::string scenario;
+        std::uint64_t sessions;
+        bool passed;
+    };
+
+    std::string path_;
+    std::vector<entry> entries_;
+};
+
+/// Earlier reports to compare with: one document, or a directory of them.
+class baselines {
+public:
+    /// Throws `error` if `path` does not exist, or is a file that is not a scenario's report.
+    explicit baselines(std::string path);
+
+    /// Puts the comparison into `current` if there is an earlier report of the same scenario and
+    /// session count. Throws `error` if there is one that cannot be read.
+    void compare(report& current) const;
+
+    /// Whether there is anything to compare that load with.
+    [[nodiscard]] bool has(std::string_view scenario, std::size_t sessions) const;
+
+private:
+    [[nodiscard]] std::string file_for(std::string_view scenario, std::size_t sessions) const;
+
+    std::string path_;
+    std::optional<report_samples> single_; // nothing: path_ is a directory
+};
+
+/// Says what is under way, on one line of a terminal; nothing where standard error is none.
+class progress_line {
+public:
+    progress_line();
+    progress_line(const progress_line&) = delete;
+    progress_line& operator=(const progress_line&) = delete;
+    ~progress_line() { clear(); }
+
+    void show(const std::string& text);
+    void clear();
+
+private:
+    bool on_terminal_;
+    std::size_t width_ = 0;
+};
+
+} // namespace muster::perf

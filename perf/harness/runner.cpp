@@ -1,0 +1,81 @@
+#include "harness/runner.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <set>
+#include <utility>
+
+namespace muster::perf {
+namespace {
+
+report_metric& metric_of(report& target, const report_metric& sample, std::size_t done) {
+    auto found = std::find_if(target.metrics.begin(), target.metrics.end(),
+                              [&](const auto& metric) { return metric.name == sample.name; });
+    if (found == target.metrics.end()) {
+        found = target.metrics.insert(found, report_metric{sample.name, sample.better});
+    }
+    // A repetition that did not measure it leaves a hole.
+    found->samples.resize(done, std::numeric_limits<double>::quiet_NaN());
+    return *found;
+}
+
+void merge(report& target, const threshold& check) {
+    const auto found = std::find_if(target.thresholds.begin(), target.thresholds.end(),
+                                    [&](const threshold& other) {
+                                        return other.metric == check.metric &&
+                                               other.op == check.op && other.limit == check.limit;
+                                    });
+    if (found == target.thresholds.end()) {
+        target.thresholds.push_back(check);
+    } else if (found->pass) {
+        *found = check;
+    }
+}
+
+void add(report& target, repetition& run, std::size_t done) {
+    for (const auto& sample : run.samples()) {
+        metric_of(target, sample, done).samples.push_back(sample.samples.front());
+    }
+    for (const auto& check : run.thresholds()) {
+        merge(target, check);
+    }
+    target.checksums.push_back(run.checksum());
+    target.elapsed += run.wall();
+    if (run.state()) {
+        target.state = std::move(run.state());
+    }
+}
+
+void check_equal_work(report& target) {
+    const std::set<std::string> different{target.checksums.begin(), target.checksums.end()};
+    target.thresholds.emplace_back("checksums_count", "<=", 1,
+                                   static_cast<double>(different.size()));
+}
+
+} // namespace
+
+report run_scenario(const scenario& subject, std::size_t sessions, std::size_t repetitions,
+                    const repetition_observer& observe) {
+    const auto start = std::chrono::steady_clock::now();
+    report result;
+    result.run = start_run();
+    result.environment = current_environment();
+    result.scenario = report_scenario{subject.name, sessions, subject.config(sessions)};
+    for (std::size_t i = 0; i < subject.warm_ups; ++i) {
+        observe(0, repetitions);
+        repetition discarded;
+        subject.run(sessions, discarded);
+    }
+    for (std::size_t i = 0; i < repetitions; ++i) {
+        observe(i + 1, repetitions);
+        repetition run;
+        subject.run(sessions, run);
+        add(result, run, i);
+    }
+    check_equal_work(result);
+    result.run.duration = std::chrono::steady_clock::now() - start;
+    return result;
+}
+
+} // namespace muster::perf

@@ -1,0 +1,211 @@
+#include "harness/table.hpp"
+
+#include <muster/metrics/statistics.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+namespace muster::perf {
+namespace {
+
+std::string formatted(const char* format, double value) {
+    std::array<char, 48> text{};
+    const int length = std::snprintf(text.data(), text.size(), format, value);
+    return {text.data(), static_cast<std::size_t>(std::max(length, 0))};
+}
+
+std::string with_thousands(std::string digits) {
+    const std::size_t first = digits.starts_with('-') ? 1 : 0;
+    for (std::size_t i = digits.size(); i > first + 3;) {
+        i -= 3;
+        digits.insert(i, 1, ' ');
+    }
+    return digits;
+}
+
+std::string name_of(verdict value) {
+    switch (value) {
+    case verdict::improved: return "improved";
+    case verdict::same: return "same";
+    case verdict::regressed: return "REGRESSED";
+    case verdict::inconclusive: break;
+    }
+    return "inconclusive";
+}
+
+std::string baseline_text(const report& source, const std::string& metric) {
+    if (!source.baseline) {
+        return {};
+    }
+    for (const auto& [name, result] : source.baseline->metrics) {
+        if (name == metric) {
+            return (result.delta_pct ? formatted("%+.1f %% ", *result.delta_pct) : std::string{}) +
+                   name_of(result.verdict);
+        }
+    }
+    return "no baseline";
+}
+
+std::string checks_text(const report& source) {
+    const auto held = std::count_if(source.thresholds.begin(), source.thresholds.end(),
+                                    [](const threshold& check) { return check.pass; });
+    return std::to_string(held) + '/' + std::to_string(source.thresholds.size()) +
+           (source.passed() ? " ok" : " FAILED");
+}
+
+std::string joined(const std::vector<double>& values) {
+    std::string text;
+    for (const double value : values) {
+        text += (text.empty() ? "" : ", ") + to_text(value);
+    }
+    return text;
+}
+
+std::vector<std::string> figure_row(const scenario& subject, const report& source,
+                                    const report_metric& metric) {
+    const auto found = describe(metric.samples);
+    const auto sessions = static_cast<std::size_t>(source.scenario->sessions);
+    const auto published = subject.published_for(sessions, metric.name);
+    const bool comparable = !published.empty() && published.back() > 0 && found.n != 0;
+    return {subject.name,
+            std::to_string(sessions),
+            metric.name,
+            found.n != 0 ? to_text(found.median) : "-",
+            found.n > 1 ? to_text(found.min) + " .. " + to_text(found.max) : "",
+            joined(published),
+            comparable ? formatted("%.3g", found.median / published.back()) : "",
+            checks_text(source),
+            baseline_text(source, metric.name)};
+}
+
+void add_rows(text_table& table, const report& source) {
+    const auto* subject = find_scenario(source.scenario->name);
+    bool first = true;
+    for (const auto& metric : source.metrics) {
+        const auto& shown = subject->headlines;
+        if (std::find(shown.begin(), shown.end(), metric.name) == shown.end()) {
+            continue;
+        }
+        auto cells = figure_row(*subject, source, metric);
+        if (!std::exchange(first, false)) {
+            for (const std::size_t repeated : {0, 1, 7}) {
+                cells[repeated].clear();
+            }
+        }
+        table.row(std::move(cells));
+    }
+}
+
+} // namespace
+
+text_table& text_table::column(std::string heading, align side) {
+    headings_.push_back(std::move(heading));
+    sides_.push_back(side);
+    return *this;
+}
+
+void text_table::row(std::vector<std::string> cells) {
+    cells.resize(headings_.size());
+    rows_.push_back(std::move(cells));
+}
+
+std::vector<std::size_t> text_table::widths() const {
+    std::vector<std::size_t> result(headings_.size());
+    for (std::size_t i = 0; i < result.size(); ++i) {
+        result[i] = headings_[i].size();
+        for (const auto& cells : rows_) {
+            result[i] = std::max(result[i], cells[i].size());
+        }
+    }
+    return result;
+}
+
+std::string text_table::line(const std::vector<std::string>& cells,
+                             const std::vector<std::size_t>& widths) const {
+    std::string text;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+        const std::string padding(widths[i] - cells[i].size(), ' ');
+        text += i == 0 ? "" : "  ";
+        text += sides_[i] == align::left ? cells[i] + padding : padding + cells[i];
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    return text + '\n';
+}
+
+std::string text_table::str() const {
+    const auto columns = widths();
+    std::vector<std::string> rule;
+    for (const std::size_t width : columns) {
+        rule.emplace_back(width, '-');
+    }
+    std::string text = line(headings_, columns) + line(rule, columns);
+    for (const auto& cells : rows_) {
+        text += line(cells, columns);
+    }
+    return text;
+}
+
+std::string to_text(double value) {
+    if (!std::isfinite(value)) {
+        return "-";
+    }
+    if (std::abs(value) >= 1'000 || std::trunc(value) == value) {
+        return with_thousands(formatted("%.0f", value));
+    }
+    return formatted("%.3g", value);
+}
+
+std::string figures_table(const std::vector<report>& reports) {
+    using enum text_table::align;
+    const bool compared = std::any_of(reports.begin(), reports.end(),
+                                      [](const report& each) { return each.baseline.has_value(); });
+    text_table table;
+    table.column("scenario", left)
+        .column("sessions", right)
+        .column("figure", left)
+        .column("median", right)
+        .column("min .. max", right)
+        .column("published", right)
+        .column("ours/published", right)
+        .column("checks", left)
+        .column(compared ? "against the baseline" : "", left);
+    for (const auto& each : reports) {
+        add_rows(table, each);
+    }
+    return table.str();
+}
+
+std::string failed_checks(const std::vector<report>& reports) {
+    std::string text;
+    for (const auto& each : reports) {
+        for (const auto& check : each.thresholds) {
+            if (!check.pass) {
+                text += each.scenario->name + " with " + std::to_string(each.scenario->sessions) +
+                        " sessions: " + check.metric + " should be " + check.op + ' ' +
+                        to_text(check.limit) + ", but was " + to_text(check.observed) + '\n';
+            }
+        }
+    }
+    return text;
+}
+
+std::string scenario_list() {
+    using enum text_table::align;
+    text_table table;
+    table.column("scenario", left)
+        .column("sessions", left)
+        .column("at most", right)
+        .column("what it measures", left);
+    for (const auto& each : scenarios()) {
+        std::string counts;
+        for (const std::size_t count : each.session_counts) {
+            counts += (counts.empty() ? "" : ",") + std::to_string(count);
+        }
+        table.row({each.name, counts, std::to_string(each.max_sessions), each.purpose});
+    }
+    return table.str();
+}
+
+} // namespace muster::perf

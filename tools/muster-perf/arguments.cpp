@@ -1,0 +1,201 @@
+#include "arguments.hpp"
+
+#include "harness/scenario.hpp"
+
+#include <muster/error.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster::perf {
+namespace {
+
+constexpr std::size_t max_repetitions = 1'000;
+constexpr const char* default_directory = "muster-reports";
+
+constexpr const char* description =
+    "Measures muster: runs scenarios, each repetition in a fresh runtime, prints a table\n"
+    "with the figures that the investigation of the reference published beside ours, and\n"
+    "writes one JSON document for each scenario and session count.";
+
+constexpr const char* footer =
+    "Examples:\n"
+    "  muster-perf                                  every scenario with its own session counts\n"
+    "  muster-perf --list                           what can be run\n"
+    "  muster-perf fanout_overhead --sessions 10,20,30 --out reports\n"
+    "  muster-perf fanout_overhead --baseline reports   compare with documents of before\n"
+    "  muster-perf stream_pressure --sessions 5 --json | jq .statistics\n"
+    "\n"
+    "The table: median, min and max are over the repetitions; 'published' was measured in debug\n"
+    "builds on another machine; 'checks' says how many of the scenario's own conditions held (the\n"
+    "expected event, tick and call counts; no event cloned).\n"
+    "The documents: 'repetitions' has the raw samples, 'statistics' what they come to, 'totals' "
+    "and\n"
+    "'sessions' the counters of the last repetition (null: not measured), 'thresholds' the "
+    "checks.\n"
+    "\n"
+    "Exit code: 0 when every check held, 1 when one did not, 2 for a wrong argument or a document\n"
+    "that could not be written.";
+
+[[noreturn]] void refuse(const std::string& sentence) {
+    throw error{errc::configuration, sentence};
+}
+
+struct raw_arguments {
+    std::vector<std::string> names;
+    std::optional<std::string> sessions;
+    std::optional<std::string> repetitions;
+    std::optional<std::string> out;
+    std::optional<std::string> baseline;
+    bool list = false;
+    bool json = false;
+};
+
+std::size_t positive_number(std::string_view text, const std::string& what) {
+    std::size_t value = 0;
+    const auto* end = text.data() + text.size();
+    const auto [stop, problem] = std::from_chars(text.data(), end, value);
+    if (problem != std::errc{} || stop != end || value == 0) {
+        refuse(what + " '" + std::string{text} + "' is not a whole number above 0");
+    }
+    return value;
+}
+
+std::vector<std::size_t> session_counts(const std::string& text) {
+    std::vector<std::size_t> counts;
+    for (std::size_t start = 0; start <= text.size();) {
+        const auto end = std::min(text.find(',', start), text.size());
+        counts.push_back(positive_number(std::string_view{text}.substr(start, end - start),
+                                         "the session count"));
+        start = end + 1;
+    }
+    return counts;
+}
+
+const scenario& named_scenario(const std::string& name) {
+    if (const auto* found = find_scenario(name)) {
+        return *found;
+    }
+    const auto similar = similar_scenario(name);
+    refuse("there is no scenario '" + name + "'; " +
+           (similar ? "did you mean " + *similar + "?" : "muster-perf --list shows them all"));
+}
+
+std::vector<const scenario*> chosen_scenarios(const std::vector<std::string>& names) {
+    std::vector<const scenario*> chosen;
+    for (const auto& name : names) {
+        chosen.push_back(&named_scenario(name));
+    }
+    if (names.empty()) {
+        for (const auto& each : scenarios()) {
+            chosen.push_back(&each);
+        }
+    }
+    return chosen;
+}
+
+std::size_t repetitions_of(const raw_arguments& raw, const scenario& subject) {
+    if (!raw.repetitions) {
+        return subject.repetitions;
+    }
+    const std::size_t count = positive_number(*raw.repetitions, "the number of repetitions");
+    if (count > max_repetitions) {
+        refuse("at most " + std::to_string(max_repetitions) + " repetitions, not " +
+               std::to_string(count));
+    }
+    return count;
+}
+
+std::vector<std::size_t> counts_for(const raw_arguments& raw, const scenario& subject) {
+    const auto counts = raw.sessions ? session_counts(*raw.sessions) : subject.session_counts;
+    for (const std::size_t count : counts) {
+        if (count > subject.max_sessions) {
+            refuse(subject.name + " takes at most " + std::to_string(subject.max_sessions) +
+                   " sessions, not " + std::to_string(count));
+        }
+    }
+    return counts;
+}
+
+/// What was named twice is run once: there is one document for each load.
+std::vector<planned_run> plan(const raw_arguments& raw) {
+    std::vector<planned_run> runs;
+    for (const auto* subject : chosen_scenarios(raw.names)) {
+        for (const std::size_t count : counts_for(raw, *subject)) {
+            const bool planned = std::any_of(runs.begin(), runs.end(), [&](const auto& run) {
+                return run.subject == subject && run.sessions == count;
+            });
+            if (!planned) {
+                runs.push_back({subject, count, repetitions_of(raw, *subject)});
+            }
+        }
+    }
+    return runs;
+}
+
+arguments checked(const raw_arguments& raw) {
+    arguments result;
+    result.list = raw.list;
+    result.json = raw.json;
+    if (raw.out == "") {
+        refuse("--out needs the name of a directory");
+    }
+    result.out = raw.out || raw.json ? raw.out : default_directory;
+    result.baseline = raw.baseline;
+    result.plan = plan(raw);
+    return result;
+}
+
+void declare(CLI::App& app, raw_arguments& raw) {
+    app.footer(footer);
+    app.add_option("SCENARIO", raw.names, "What to run; all scenarios if none is named")
+        ->type_name("");
+    app.add_flag("--list", raw.list, "Print what can be run, with limits, and stop");
+    app.add_option("--sessions", raw.sessions,
+                   "Session counts, separated by commas; the scenario's own if not given")
+        ->type_name("N[,N...]");
+    app.add_option("--repetitions", raw.repetitions, "How often each is measured, 1 to 1000")
+        ->type_name("N");
+    app.add_option("--out", raw.out,
+                   "Where the documents go (made if missing), with an index.json; muster-reports "
+                   "here if not given, nowhere with --json alone")
+        ->type_name("DIR");
+    app.add_flag("--json", raw.json, "Print the documents to standard output, and nothing else");
+    app.add_option("--baseline", raw.baseline,
+                   "Earlier documents to compare with: a file, or a directory of them")
+        ->type_name("FILE|DIR");
+}
+
+int complain(const std::string& sentence) {
+    std::cerr << "muster-perf: " << sentence << '\n';
+    return 2;
+}
+
+} // namespace
+
+parsed_arguments parse_arguments(int argc, char** argv) {
+    CLI::App app{description, "muster-perf"};
+    raw_arguments raw;
+    declare(app, raw);
+    parsed_arguments result;
+    try {
+        app.parse(argc, argv);
+        result.accepted = checked(raw);
+    } catch (const CLI::CallForHelp& help) {
+        result.exit_code = app.exit(help);
+    } catch (const CLI::ParseError& problem) {
+        result.exit_code = complain(std::string{problem.what()} + "; see muster-perf --help");
+    } catch (const error& problem) {
+        result.exit_code = complain(problem.what());
+    }
+    return result;
+}
+
+} // namespace muster::perf
