@@ -1,0 +1,311 @@
+#include <muster/time/detail/wheel_state.hpp>
+
+#include "context_watch.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <utility>
+
+namespace muster::detail {
+
+asio::execution_context::id context_watch::id;
+
+namespace {
+
+/// Hand-outs and moves before the executor gets its thread back.
+constexpr std::size_t drain_budget = 1024;
+
+} // namespace
+
+wheel_state::wheel_state(std::unique_ptr<time_source> owned, time_source& source,
+                         duration tick_length)
+    : owned_source_{std::move(owned)}, source_{source},
+      tick_length_{tick_length}, epoch_{source.now()}, alarm_{source.make_alarm()} {}
+
+void wheel_state::watch_context() {
+    asio::use_service<context_watch>(source_.get_executor().context()).add(this);
+}
+
+// ---- entries with a function
+// ---------------------------------------------------------------------
+
+void wheel_state::schedule(wheel_entry& entry, tick due) {
+    guard lock{mutex_};
+    if (!closed_) {
+        wheel_.schedule(entry, due);
+        arm_if_earlier(entry.due(), lock);
+    }
+}
+
+cancel_result wheel_state::cancel(wheel_entry& entry) noexcept {
+    const guard lock{mutex_};
+    if (current_ == &entry) {
+        wheel_.cancel(entry);
+        current_cancelled_ = true;
+        return cancel_result::running;
+    }
+    return wheel_.cancel(entry) ? cancel_result::prevented : cancel_result::idle;
+}
+
+void wheel_state::retire(wheel_entry& entry) noexcept {
+    guard lock{mutex_};
+    wheel_.cancel(entry);
+    if (current_ == &entry) {
+        current_cancelled_ = true;
+        await_callback(lock);
+    }
+}
+
+/// Callbacks are short and do not wait: yielding is enough.
+void wheel_state::await_callback(guard& lock) noexcept {
+    const auto* const running = current_;
+    while (current_ == running && current_ != nullptr && drainer_ != std::this_thread::get_id()) {
+        lock.unlock();
+        std::this_thread::yield();
+        lock.lock();
+    }
+}
+
+// ---- entries in which operations wait
+// ------------------------------------------------------------
+
+void wheel_state::wait(waiting_entry& entry, wait_op_base& op, tick due) {
+    guard lock{mutex_};
+    if (closed_ || due <= wheel_.now()) {
+        entry.expiries_ += closed_ ? 0 : 1;
+        const auto how = closed_ ? wait_op_base::outcome::aborted : wait_op_base::outcome::expired;
+        lock.unlock();
+        op.settle(how);
+        return;
+    }
+    op.entry_ = &entry;
+    op.state_.store(this, std::memory_order_relaxed); // its canceller runs where this runs
+    entry.waiting_.push(op);
+    if (!entry.scheduled()) {
+        wheel_.schedule(entry, due);
+        arm_if_earlier(due, lock);
+    }
+}
+
+std::size_t wheel_state::cancel_waits(waiting_entry& entry) {
+    wait_queue aborted;
+    {
+        const guard lock{mutex_};
+        take_all(entry, aborted);
+    }
+    return aborted.settle(wait_op_base::outcome::aborted);
+}
+
+std::size_t wheel_state::cancel_one_wait(waiting_entry& entry) {
+    guard lock{mutex_};
+    wait_op_base* const first = entry.waiting_.front();
+    if (first == nullptr) {
+        return 0;
+    }
+    take_one(*first);
+    lock.unlock();
+    first->settle(wait_op_base::outcome::aborted);
+    return 1;
+}
+
+void wheel_state::cancel_op(wait_op_base& op) {
+    guard lock{mutex_};
+    if (op.entry_ == nullptr) {
+        return;
+    }
+    take_one(op);
+    lock.unlock();
+    op.settle(wait_op_base::outcome::aborted);
+}
+
+std::uint32_t wheel_state::expiries(const waiting_entry& entry) const noexcept {
+    const guard lock{mutex_};
+    return entry.expiries_;
+}
+
+void wheel_state::move_waits(waiting_entry& from, waiting_entry& to) noexcept {
+    const guard lock{mutex_};
+    wheel_.relocate(from, to);
+    to.expiries_ = from.expiries_;
+    while (wait_op_base* op = from.waiting_.front()) {
+        from.waiting_.remove(*op);
+        to.waiting_.push(*op);
+        op->entry_ = &to;
+    }
+}
+
+void wheel_state::take_all(waiting_entry& entry, wait_queue& into) noexcept {
+    wheel_.cancel(entry);
+    while (wait_op_base* op = entry.waiting_.front()) {
+        entry.waiting_.remove(*op);
+        mark_taken(*op);
+        into.push(*op);
+    }
+}
+
+void wheel_state::take_one(wait_op_base& op) noexcept {
+    waiting_entry& entry = *op.entry_;
+    entry.waiting_.remove(op);
+    mark_taken(op);
+    if (entry.waiting_.empty()) {
+        wheel_.cancel(entry);
+    }
+}
+
+void wheel_state::mark_taken(wait_op_base& op) noexcept {
+    op.entry_ = nullptr;
+    op.state_.store(nullptr, std::memory_order_release);
+}
+
+// ---- waking up
+// -----------------------------------------------------------------------------------
+
+/// Unlocks. Between that and the arming an alarm may go off, which is a wake-up too many at worst.
+void wheel_state::arm_if_earlier(tick due, guard& lock) {
+    const bool earlier = due < armed_;
+    if (earlier) {
+        armed_ = due;
+    }
+    lock.unlock();
+    if (earlier) {
+        alarm_->arm(time_of(due), this);
+    }
+}
+
+void wheel_state::on_alarm() {
+    {
+        const guard lock{mutex_};
+        if (draining_ || closed_) {
+            return;
+        }
+        draining_ = true;
+        armed_ = tick{};
+        ++wake_ups_;
+    }
+    drain();
+}
+
+void wheel_state::drain() {
+    const tick now = this->now();
+    std::size_t budget = drain_budget;
+    wait_queue expired;
+    guard lock{mutex_};
+    drainer_ = std::this_thread::get_id();
+    hand_out(now, budget, lock, expired);
+    drainer_ = {};
+    if (budget == 0 && !closed_) {
+        lock.unlock();
+        go_on_later();
+    } else {
+        draining_ = false;
+        armed_ = tick::never();
+        arm_if_earlier(wheel_.next_expiry(), lock);
+    }
+    expired.settle(wait_op_base::outcome::expired);
+}
+
+void wheel_state::hand_out(tick now, std::size_t& budget, guard& lock, wait_queue& expired) {
+    while (timer_entry* due = wheel_.take_due(now, budget)) {
+        auto& entry = static_cast<wheel_entry&>(*due);
+        if (entry.on_due_ != nullptr) {
+            call(entry, now, lock);
+        } else {
+            auto& waited_for = static_cast<waiting_entry&>(entry);
+            ++waited_for.expiries_;
+            take_all(waited_for, expired);
+        }
+    }
+}
+
+/// After its function the entry may be gone: it is touched only if the function asks for more and
+/// nobody has cancelled it meanwhile.
+void wheel_state::call(wheel_entry& entry, tick now, guard& lock) {
+    current_ = &entry;
+    current_cancelled_ = false;
+    lock.unlock();
+    const tick next = entry.on_due_(entry, entry.due(), now);
+    lock.lock();
+    if (next != tick::never() && !current_cancelled_ && !closed_) {
+        wheel_.schedule(entry, next);
+    }
+    current_ = nullptr;
+}
+
+void wheel_state::go_on_later() {
+    asio::post(source_.get_executor(),
+               [self = boost::intrusive_ptr<wheel_state>{this}] { self->drain(); });
+}
+
+// ---- the end
+// -------------------------------------------------------------------------------------
+
+void wheel_state::close() noexcept {
+    shut(wait_op_base::outcome::aborted);
+}
+
+void wheel_state::abandon() noexcept {
+    shut(wait_op_base::outcome::destroyed);
+}
+
+void wheel_state::shut(wait_op_base::outcome how) noexcept {
+    wait_queue waiting;
+    {
+        guard lock{mutex_};
+        if (closed_) {
+            return;
+        }
+        closed_ = true;
+        release_entries(waiting);
+        await_callback(lock);
+    }
+    alarm_->close();
+    if (how == wait_op_base::outcome::aborted) {
+        asio::use_service<context_watch>(source_.get_executor().context()).remove(*this);
+    }
+    waiting.settle(how);
+}
+
+void wheel_state::release_entries(wait_queue& waiting) noexcept {
+    wheel_.release_all([&](timer_entry& released) {
+        auto& entry = static_cast<wheel_entry&>(released);
+        if (entry.on_due_ == nullptr) {
+            take_all(static_cast<waiting_entry&>(entry), waiting);
+        }
+    });
+}
+
+// ---- time
+// ----------------------------------------------------------------------------------------
+
+tick wheel_state::tick_at(time_point at) const noexcept {
+    if (at <= epoch_) {
+        return tick{};
+    }
+    const duration since = at - epoch_;
+    const auto whole = static_cast<std::uint64_t>(since / tick_length_);
+    return tick{whole + (since % tick_length_ == duration::zero() ? 0 : 1)};
+}
+
+wheel_state::time_point wheel_state::time_of(tick at) const noexcept {
+    const auto reach = static_cast<std::uint64_t>((time_point::max() - epoch_) / tick_length_);
+    if (at.value() > reach) {
+        return time_point::max();
+    }
+    return epoch_ + static_cast<duration::rep>(at.value()) * tick_length_;
+}
+
+tick wheel_state::now() const noexcept {
+    return tick{static_cast<std::uint64_t>((source_.now() - epoch_) / tick_length_)};
+}
+
+std::size_t wheel_state::size() const noexcept {
+    const guard lock{mutex_};
+    return wheel_.size();
+}
+
+std::uint64_t wheel_state::wake_ups() const noexcept {
+    const guard lock{mutex_};
+    return wake_ups_;
+}
+
+} // namespace muster::detail
