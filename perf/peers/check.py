@@ -18,6 +18,8 @@ SMALL = {
         ["--events", "400", "--burst", "40", "--subscribers", "3", "--receive", "await"],
         ["--events", "50", "--burst", "1", "--subscribers", "5", "--payload", "shared"],
         ["--events", "400", "--burst", "40", "--subscribers", "3", "--threads", "2"],
+        ["--events", "400", "--burst", "40", "--subscribers", "3", "--producers", "2"],
+        ["--events", "400", "--burst", "40", "--producers", "2", "--receive", "await"],
     ],
     "dispatch": [["--events", "400"], ["--events", "400", "--subscriber", "none"]],
     "end_to_end": [

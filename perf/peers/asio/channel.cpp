@@ -1,93 +1,14 @@
+#include "fan_out.hpp"
 #include "loop.hpp"
 #include "workload.hpp"
 
-#include <array>
 #include <memory>
 
-// A concurrent_channel per subscriber; the publisher sends to each, and drops the oldest event of
-// one that is full, which is what the broadcast of the others does.
+// The channel workloads on a concurrent_channel per subscriber.
 
 namespace peer {
 
 namespace {
-
-struct shared_event {
-    explicit shared_event(std::uint64_t n) : number(n) { text.fill('a'); }
-    std::uint64_t number;
-    std::array<char, 56> text;
-};
-
-using inline_payload = std::uint64_t;
-using shared_payload = std::shared_ptr<const shared_event>;
-
-template <class Payload>
-Payload make(std::uint64_t number) {
-    if constexpr (std::is_same_v<Payload, inline_payload>)
-        return number;
-    else
-        return std::make_shared<const shared_event>(number);
-}
-
-std::uint64_t number_of(inline_payload payload) {
-    return payload;
-}
-std::uint64_t number_of(const shared_payload& payload) {
-    return payload->number;
-}
-
-/// What a subscriber received, or lost: the sum of the numbers and of the lost events.
-struct tally {
-    std::uint64_t sum = 0;
-    std::uint64_t lost = 0;
-    std::uint64_t fresh = 0;
-};
-
-template <class Payload>
-struct subscriber {
-    subscriber(executor where, std::uint64_t capacity) : events(where, capacity) {}
-    channel<Payload> events;
-    tally taken;
-    bool closed = false;
-};
-
-template <class Payload>
-class fan_out {
-public:
-    fan_out(asio::io_context& context, std::uint64_t subscribers, std::uint64_t capacity) {
-        for (std::uint64_t index = 0; index < subscribers; ++index)
-            all_.push_back(std::make_unique<subscriber<Payload>>(context.get_executor(), capacity));
-    }
-
-    void publish(std::uint64_t number) {
-        const Payload payload = make<Payload>(number);
-        for (auto& one : all_)
-            send(*one, payload);
-    }
-
-    void close() {
-        for (auto& one : all_)
-            one->events.close();
-    }
-
-    std::uint64_t checksum() const {
-        std::uint64_t sum = 0;
-        for (const auto& one : all_)
-            sum += one->taken.sum + one->taken.lost;
-        return sum;
-    }
-
-    auto& subscribers() { return all_; }
-
-private:
-    static void send(subscriber<Payload>& one, const Payload& payload) {
-        while (!one.events.try_send(error_code(), payload)) {
-            one.events.try_receive([](error_code, const Payload&) {});
-            ++one.taken.lost;
-        }
-    }
-
-    std::vector<std::unique_ptr<subscriber<Payload>>> all_;
-};
 
 /// try_receive until the channel is empty.
 template <class Payload>
@@ -217,8 +138,11 @@ struct publish_waiting : channel_options {
     }
 };
 
+using signals = std::vector<std::unique_ptr<signal>>;
+
 struct delivery : channel_options {
     std::uint64_t burst = 1024;
+    std::uint64_t producers = 1;
     std::uint64_t threads = 1;
     std::string receive = "batch";
 
@@ -232,16 +156,34 @@ struct delivery : channel_options {
         params.number("burst", burst, 1, 1U << 20U, "events a round; 1: singles to sleepers");
         params.choice("receive", receive, {"batch", "try", "await"},
                       "batch and try: try_receive until empty, then async_receive");
+        params.number("producers", producers, 1, 64, "tasks that publish");
         params.number("threads", threads, 1, 64, "threads that run the context");
     }
 
     template <class Payload>
-    task<> drive(fan_out<Payload>& out, rounds& bursts, span& time) const {
+    void publish(fan_out<Payload>& out, std::uint64_t round, std::uint64_t producer) const {
+        const auto first = (round * producers + producer) * burst + 1;
+        for (std::uint64_t number = first; number < first + burst; ++number)
+            out.publish(number);
+    }
+
+    template <class Payload>
+    task<> produce(fan_out<Payload>& out, signal& begin, std::uint64_t producer) const {
+        for (std::uint64_t round = 0; round < events / burst; ++round) {
+            co_await begin.async_receive(tuple);
+            publish(out, round, producer);
+        }
+    }
+
+    /// The driver is the first producer; the others wait for their turn in each round.
+    template <class Payload>
+    task<> drive(fan_out<Payload>& out, rounds& bursts, signals& others, span& time) const {
         const stopwatch watch;
-        for (std::uint64_t first = 1; first <= events; first += burst) {
-            bursts.expect(burst * subscribers);
-            for (std::uint64_t number = first; number < first + burst; ++number)
-                out.publish(number);
+        for (std::uint64_t round = 0; round < events / burst; ++round) {
+            bursts.expect(producers * burst * subscribers);
+            for (auto& other : others)
+                other->try_send(error_code());
+            publish(out, round, 0);
             co_await bursts.finished();
         }
         time = watch.stop();
@@ -254,12 +196,17 @@ struct delivery : channel_options {
         fan_out<Payload> out(context, subscribers, capacity);
         rounds bursts(context.get_executor());
         for (auto& one : out.subscribers())
-            start(context,
-                  receive == "await" ? drain_one_by_one(*one, bursts, burst) : drain(*one, bursts));
+            start(context, receive == "await" ? drain_one_by_one(*one, bursts, producers * burst)
+                                              : drain(*one, bursts));
+        signals others;
+        for (std::uint64_t producer = 1; producer < producers; ++producer) {
+            others.push_back(std::make_unique<signal>(context.get_executor(), 1));
+            start(context, produce(out, *others.back(), producer));
+        }
         span time;
-        start(context, drive(out, bursts, time));
+        start(context, drive(out, bursts, others, time));
         run_all(context, threads);
-        return outcome(events * subscribers, out.checksum(), time)
+        return outcome(events * producers * subscribers, out.checksum(), time)
             .cpu_per_operation("cpu_ns_per_delivery")
             .wall_per_operation("wall_ns_per_delivery");
     }
@@ -269,8 +216,9 @@ struct delivery : channel_options {
             throw usage_error("--subscribers must be 1 or more: somebody has to receive");
         if (events % burst != 0)
             throw usage_error("--events must be a multiple of --burst");
-        if (burst > capacity)
-            throw usage_error("--burst must not exceed --capacity: nothing may be lost");
+        if (producers * burst > capacity)
+            throw usage_error(
+                "--producers * --burst must not exceed --capacity: nothing may be lost");
         return payload == "inline" ? measure<inline_payload>() : measure<shared_payload>();
     }
 };

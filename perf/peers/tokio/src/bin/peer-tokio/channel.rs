@@ -1,5 +1,6 @@
 //! tokio::sync::broadcast.
 
+use crate::payload::{Payload, Shared};
 use muster_peers::args::{choice, number, Failure, Param, Params, Workload};
 use muster_peers::measure::{Samples, Span, Stopwatch};
 use muster_peers::report::Outcome;
@@ -7,6 +8,7 @@ use muster_peers::{rounds::Rounds, run_on};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError, Receiver, Sender};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 const PAYLOAD: Param =
@@ -57,6 +59,7 @@ pub const DELIVERY: Workload = Workload {
             "batch and try: try_recv until empty, then recv",
         ),
         PAYLOAD,
+        number("producers", 1, 1, 64, "tasks that publish"),
         number("threads", 1, 1, 64, "worker threads"),
     ],
     run: |params| by_payload(params, delivery::<u64>, delivery::<Shared>),
@@ -69,35 +72,6 @@ fn by_payload(params: &Params, inline: Run, shared: Run) -> Result<Outcome, Fail
         inline(params)
     } else {
         shared(params)
-    }
-}
-
-trait Payload: Clone + Send + Sync + 'static {
-    fn make(number: u64) -> Self;
-    fn number(&self) -> u64;
-}
-
-impl Payload for u64 {
-    fn make(number: u64) -> Self {
-        number
-    }
-    fn number(&self) -> u64 {
-        *self
-    }
-}
-
-struct SharedEvent {
-    number: u64,
-    _text: [u8; 56],
-}
-type Shared = Arc<SharedEvent>;
-
-impl Payload for Shared {
-    fn make(number: u64) -> Self {
-        Arc::new(SharedEvent { number, _text: [b'a'; 56] })
-    }
-    fn number(&self) -> u64 {
-        self.number
     }
 }
 
@@ -209,48 +183,73 @@ fn new_channel<P: Payload>(params: &Params) -> Sender<P> {
     broadcast::channel::<P>(params.number("capacity") as usize).0
 }
 
-fn delivery<P: Payload>(params: &Params) -> Result<Outcome, Failure> {
-    let (round_count, burst, subscribers) =
-        (params.rounds()?, params.number("burst"), params.number("subscribers"));
-    if burst > params.number("capacity") {
-        return Err(Failure::Usage(
-            "--burst must not exceed --capacity: nothing may be lost".into(),
-        ));
-    }
-    let rounds = Arc::new(Rounds::default());
-    let sender = new_channel::<P>(params);
-    let one_by_one = params.choice("receive") == "await";
-    let threads = params.number("threads");
-    let setup = (sender, rounds, Params(params.0.clone()));
-    let (span, checksum) = run_on(threads, async move {
-        let (sender, rounds, params) = setup;
-        let readers = subscribe(&sender, &rounds, &params, burst, one_by_one);
-        tokio::task::yield_now().await;
-        let span = publish_rounds(&sender, &rounds, round_count, burst, subscribers).await;
-        drop(sender);
-        (span, sum_of(readers).await)
-    });
-    Ok(Outcome::new(round_count * burst * subscribers, checksum, span)
-        .cpu_per_operation("cpu_ns_per_delivery")
-        .wall_per_operation("wall_ns_per_delivery"))
+/// Who publishes what: the driver is the first producer, the others wait for their turn.
+struct Producers<P> {
+    sender: Sender<P>,
+    count: u64,
+    round_count: u64,
+    burst: u64,
 }
 
-async fn publish_rounds<P: Payload>(
-    sender: &Sender<P>,
-    rounds: &Rounds,
-    count: u64,
-    burst: u64,
-    subscribers: u64,
-) -> Span {
-    let watch = Stopwatch::start();
-    for round in 0..count {
-        rounds.expect(burst * subscribers);
-        for number in round * burst + 1..=(round + 1) * burst {
-            let _ = sender.send(P::make(number));
+impl<P: Payload> Producers<P> {
+    fn publish(&self, round: u64, producer: u64) {
+        let first = (round * self.count + producer) * self.burst + 1;
+        for number in first..first + self.burst {
+            let _ = self.sender.send(P::make(number));
         }
-        rounds.finished().await;
     }
-    watch.stop()
+
+    fn start_others(self: &Arc<Self>) -> Vec<Arc<Notify>> {
+        let start = |producer| {
+            let begin = Arc::new(Notify::new());
+            tokio::spawn(self.clone().follow(begin.clone(), producer));
+            begin
+        };
+        (1..self.count).map(start).collect()
+    }
+
+    async fn follow(self: Arc<Self>, begin: Arc<Notify>, producer: u64) {
+        for round in 0..self.round_count {
+            begin.notified().await;
+            self.publish(round, producer);
+        }
+    }
+
+    async fn drive(&self, rounds: &Rounds, others: &[Arc<Notify>], subscribers: u64) -> Span {
+        let watch = Stopwatch::start();
+        for round in 0..self.round_count {
+            rounds.expect(self.count * self.burst * subscribers);
+            others.iter().for_each(|other| other.notify_one());
+            self.publish(round, 0);
+            rounds.finished().await;
+        }
+        watch.stop()
+    }
+}
+
+fn delivery<P: Payload>(params: &Params) -> Result<Outcome, Failure> {
+    let (round_count, burst) = (params.rounds()?, params.number("burst"));
+    let (subscribers, count) = (params.number("subscribers"), params.number("producers"));
+    if count * burst > params.number("capacity") {
+        let why = "--producers * --burst must not exceed --capacity: nothing may be lost";
+        return Err(Failure::Usage(why.into()));
+    }
+    let rounds = Arc::new(Rounds::default());
+    let producers = Producers { sender: new_channel::<P>(params), count, round_count, burst };
+    let one_by_one = params.choice("receive") == "await";
+    let setup = (Arc::new(producers), rounds, Params(params.0.clone()));
+    let (span, checksum) = run_on(params.number("threads"), async move {
+        let (producers, rounds, params) = setup;
+        let readers = subscribe(&producers.sender, &rounds, &params, count * burst, one_by_one);
+        let others = producers.start_others();
+        tokio::task::yield_now().await;
+        let span = producers.drive(&rounds, &others, subscribers).await;
+        drop(producers);
+        (span, sum_of(readers).await)
+    });
+    Ok(Outcome::new(round_count * count * burst * subscribers, checksum, span)
+        .cpu_per_operation("cpu_ns_per_delivery")
+        .wall_per_operation("wall_ns_per_delivery"))
 }
 
 fn publish_waiting<P: Payload>(params: &Params) -> Result<Outcome, Failure> {

@@ -2,6 +2,7 @@
 
 mod channel;
 mod lock;
+mod payload;
 mod timers;
 
 fn main() {
