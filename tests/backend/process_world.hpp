@@ -1,0 +1,179 @@
+#pragma once
+
+#include <muster/backend/process.hpp>
+#include <muster/error.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace muster::test {
+
+/// Keeps what a worker says.
+class recording_sink final : public event_sink {
+public:
+    void push(event value) override { record(std::move(value)); }
+    void push(std::span<event> values) override {
+        for (event& value : values) {
+            record(std::move(value));
+        }
+    }
+
+    std::vector<event> events;
+    std::string out;
+    std::string err;
+    std::optional<std::string> crash;
+    std::size_t output_events = 0;
+    bool keep_output = true;
+    std::size_t output_bytes = 0;
+
+private:
+    void record(event value) {
+        if (const auto* said = value.get_if<output>()) {
+            ++output_events;
+            output_bytes += said->bytes.size();
+            if (keep_output) {
+                (said->stream == output_stream::standard_output ? out : err) += said->bytes;
+            }
+            return;
+        }
+        if (const auto* reason = value.get_if<crashed>()) {
+            crash = reason->reason;
+        }
+        events.push_back(std::move(value));
+    }
+};
+
+/// One session as the runtime would drive it.
+struct supervised {
+    explicit supervised(asio::io_context& context) : executor{context} {}
+
+    session_executor executor;
+    std::unique_ptr<worker> process;
+    recording_sink sink;
+    bool spawned = false;
+    bool ended = false;
+    std::exception_ptr failure;
+};
+
+/// A context with a process backend, driven by the test with bounded waits.
+class process_world {
+public:
+    explicit process_world(process_options options = {})
+        : backend{std::make_unique<process_backend>(context, watch(std::move(options)))} {}
+
+    /// The options of most tests: no grace where the test does not wait for it.
+    static process_options quick() {
+        process_options options;
+        options.defaults.grace = kill_grace{
+            std::chrono::nanoseconds{0}, std::chrono::nanoseconds{0}, std::chrono::nanoseconds{0}};
+        return options;
+    }
+
+    static spawn_request shell(std::string script, const char* id = "s") {
+        return spawn_request{session_id{id}, {"/bin/sh", "-c", std::move(script)}};
+    }
+
+    /// Runs handlers until `done()`; a test failure after `limit`.
+    template <typename Predicate>
+    void until(Predicate done, std::chrono::milliseconds limit = std::chrono::seconds{20}) {
+        const auto deadline = std::chrono::steady_clock::now() + limit;
+        while (!done()) {
+            BOOST_REQUIRE_MESSAGE(std::chrono::steady_clock::now() < deadline,
+                                  "the awaited state was not reached in time");
+            context.restart();
+            context.run_one_for(std::chrono::milliseconds{2});
+        }
+    }
+
+    /// Starts a session; its spawn and run are under way when the call returns.
+    std::shared_ptr<supervised> launch(spawn_request request) {
+        auto session = std::make_shared<supervised>(context);
+        asio::co_spawn(session->executor, live(*backend, session, std::move(request)),
+                       [session](std::exception_ptr failure) {
+                           session->failure = failure;
+                           session->ended = true;
+                       });
+        return session;
+    }
+
+    /// Starts a session and waits until it runs. Throws what `spawn` threw.
+    std::shared_ptr<supervised> start(spawn_request request) {
+        auto session = launch(std::move(request));
+        until([&] { return session->spawned || session->ended; });
+        if (session->failure) {
+            std::rethrow_exception(session->failure);
+        }
+        return session;
+    }
+
+    /// Waits until `run` has returned. Throws what it threw.
+    void finish(const std::shared_ptr<supervised>& session) {
+        until([&] { return session->ended; });
+        if (session->failure) {
+            std::rethrow_exception(session->failure);
+        }
+    }
+
+    /// Runs one of the worker's coroutines to its end. Throws what it threw.
+    void complete(const std::shared_ptr<supervised>& session, session_awaitable<> work) {
+        bool done = false;
+        std::exception_ptr failure;
+        asio::co_spawn(session->executor, std::move(work), [&](std::exception_ptr result) {
+            failure = result;
+            done = true;
+        });
+        until([&] { return done; });
+        if (failure) {
+            std::rethrow_exception(failure);
+        }
+    }
+
+    void kill(const std::shared_ptr<supervised>& session) {
+        complete(session, session->process->kill());
+    }
+
+    /// Spawns, runs to the end and returns what was recorded.
+    std::shared_ptr<supervised> run(spawn_request request) {
+        auto session = start(std::move(request));
+        finish(session);
+        return session;
+    }
+
+    asio::io_context context;
+    std::vector<process_report> reports;
+    std::unique_ptr<process_backend> backend;
+
+private:
+    process_options watch(process_options options) {
+        options.on_ended = [this](const session_id&, const process_report& report) {
+            reports.push_back(report);
+        };
+        return options;
+    }
+
+    static session_awaitable<> live(process_backend& backend, std::shared_ptr<supervised> session,
+                                    spawn_request request) {
+        session->process = co_await backend.spawn(request, session->executor);
+        session->spawned = true;
+        co_await session->process->run(session->sink);
+    }
+};
+
+/// No process has this id, not even a zombie.
+inline bool is_gone(int pid) {
+    return ::kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+} // namespace muster::test
