@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# What somebody who installed muster does: `consumer.sh ROOT EXAMPLE.cpp` installs it below a
-# temporary prefix, builds the example through pkg-config against the shared and the static library,
-# and runs both. Leaves nothing behind but build/package.
+# What somebody who installed muster does: `consumer.sh ROOT EXAMPLE.cpp` installs it below
+# build/installed, builds the example in a temporary directory through pkg-config, against the shared
+# and against the static library, and runs both. CXX and MUSTER_JOBS are honoured.
 set -euo pipefail
 root=$(realpath "$1")
 example=$(realpath "$2")
 build=$root/build/package
+prefix=$root/build/installed
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 
-[ -f "$build/build.ninja" ] || meson setup "$build" "$root" --prefix="$place/first" \
+[ -f "$build/build.ninja" ] || meson setup "$build" "$root" --prefix="$prefix" \
     --buildtype=release -Ddefault_library=both -Dtests=disabled -Dperf=disabled -Dtools=disabled
-meson configure "$build" --prefix="$place/prefix"
 ninja -C "$build" -j "${MUSTER_JOBS:-2}"
+rm -rf "$prefix"
 meson install -C "$build" --quiet --no-rebuild
 
-library=$(dirname "$(find "$place/prefix" -name 'libmuster.so' -print -quit)")
+library=$(dirname "$(find "$prefix" -name 'libmuster.so' -print -quit)")
 export PKG_CONFIG_PATH=$library/pkgconfig
 read -ra cflags < <(pkg-config --cflags muster)
 read -ra libs < <(pkg-config --libs muster)

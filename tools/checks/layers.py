@@ -5,7 +5,8 @@
 
 A folder may include itself and everything to its left; siblings do not include each other.
 `sync`, `time` and `fanout` are useful alone: they may not reach `session`, not even by detours.
-Sources in lib/ follow the rule of their folder; the umbrella header sees all.
+Headers beside the folders are the runtime's, but for error.hpp and the umbrella, which sees all;
+sources in lib/ follow the rule of their folder.
 """
 
 import re
@@ -36,8 +37,10 @@ SUFFIXES = {".hpp", ".cpp", ".ipp"}
 
 
 def area_of(parts):
-    """The area of a path below include/muster/ or lib/: its folder, or the file's own name."""
-    return parts[0] if len(parts) > 1 else Path(parts[0]).stem
+    """The area of a path below include/muster/ or lib/: its folder; beside the folders stand the
+    error codes, the umbrella header, and what the facade consists of."""
+    stem = Path(parts[0]).stem
+    return parts[0] if len(parts) > 1 else stem if stem in {"error", "muster"} else "runtime"
 
 
 class Tree:
@@ -117,6 +120,7 @@ def self_test():
         ("lib/fanout/a.cpp", '#include "../sync/inner.hpp"', 1),
         ("lib/backend/a.cpp", "#include <muster/checkpoint/policy.hpp>", 1),
         ("lib/novelty/a.cpp", "#include <vector>", 1),
+        ("include/muster/sync/a.hpp", "#include <muster/runtime_options.hpp>", 1),
         ("lib/backend/a.cpp", '#include "inner.hpp"', 0),
         ("lib/runtime.cpp", "#include <muster/checkpoint/policy.hpp>", 0),
         ("lib/runtime/a.cpp", "#include <muster/runtime.hpp>", 0),

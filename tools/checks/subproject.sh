@@ -18,7 +18,7 @@ test('consumer', executable('consumer', 'consumer.cpp', dependencies : muster_de
 MESON
 
 cd "$place"
-meson setup build --buildtype=debug -Doptimization=0 -Ddebug=false
+meson setup build --buildtype=plain
 ninja -C build -j "${MUSTER_JOBS:-2}"
 meson test -C build --no-rebuild --print-errorlogs
 if find build -name 'muster-tests*' -o -name 'muster-perf*' | grep -q .; then
