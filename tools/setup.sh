@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 set -euo pipefail
+called_from=$PWD
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top"
 
