@@ -124,5 +124,5 @@ compile() {
     ninja -C "build/$name" -j "$jobs" "$@" >&2 || return 1
 }
 
-release_options=(--buildtype=release -Ddefault_library=static -Db_lto=true -Dtests=disabled
+release_options=(--buildtype=release -Ddefault_library=static -Dtests=disabled
     -Dtools=enabled)

@@ -1,4 +1,5 @@
-// Precompiled once per target: the headers that nearly every translation unit needs and that cost the most.
+// Precompiled once per target: the headers that nearly every translation unit needs and that cost
+// the most.
 #ifndef MUSTER_ASIO_PCH_HPP
 #define MUSTER_ASIO_PCH_HPP
 
