@@ -189,6 +189,8 @@ private:
     cursor* readers_ = nullptr;
     std::size_t cursors_ = 0;
     std::uint32_t parked_ = 0; // cursors at head_ while no segment holds that index
+    std::uint32_t behind_ =
+        0; // cursors that stand before base_; they still need what is in the ring
     detail::fanout::tracked_maximum widest_events_;
     detail::fanout::tracked_maximum widest_bytes_;
 

@@ -115,7 +115,7 @@ subscribe_failure broadcast_log<T, Slots>::subscribe(cursor& reader,
     } else if (start.which() == start_position::kind::from_sequence &&
                start.value() <= last_sequence_) {
         const std::uint64_t wanted = start.value();
-        if (wanted <= sequence_before(kept)) {
+        if (kept != 0 && wanted <= sequence_before(kept)) {
             return {make_error_code(errc::stream_expired), oldest_kept()};
         }
         index = first_index(kept, [=](const slot& s) { return s.sequence >= wanted; });
@@ -202,15 +202,15 @@ void broadcast_log<T, Slots>::enter(cursor& reader) noexcept {
 template <typename T, std::size_t Slots>
 void broadcast_log<T, Slots>::leave(cursor& reader, waste& freed) noexcept {
     if (reader.lost) {
-        return;
-    }
-    if (in_ring(reader.index)) {
+        --behind_;
+    } else if (in_ring(reader.index)) {
         --at(reader.index)->readers;
     } else if (reader.index == head_) {
         --parked_;
     } else {
         segment* const holder = holder_of(reader.index);
         --holder->readers;
+        --behind_;
         free_if_idle(*holder, freed);
     }
 }
@@ -408,6 +408,7 @@ void broadcast_log<T, Slots>::move_to(cursor& reader, const node* stop, std::uin
     reader.weight = weight;
     if (stop != nullptr) {
         reader.lost = true;
+        ++behind_;
         reader.lost_sequence = stop->sequence;
     } else {
         enter(reader);
@@ -450,21 +451,23 @@ void broadcast_log<T, Slots>::inspect(const cursor& reader, subscriber_info& out
 template <typename T, std::size_t Slots>
 void broadcast_log<T, Slots>::check_invariants() const {
     std::size_t inside = 0;
+    std::size_t outside = 0;
     for (std::size_t i = 0; i < ring_.size(); ++i) {
         inside += ring_[i]->readers;
         assert(ring_[i]->base == base_ + i * Slots && !ring_[i]->detached);
     }
     std::size_t listed = 0;
     for (const segment* s = detached_; s != nullptr; s = s->next, ++listed) {
-        inside += s->readers;
+        outside += s->readers;
         assert(s->detached && s->listed && !s->idle());
     }
     std::size_t lost = 0;
     for_each_cursor([&](const cursor& reader) { lost += reader.lost ? 1 : 0; });
-    assert(inside + parked_ + lost == cursors_);
+    assert(outside + lost == behind_ && inside + parked_ + behind_ == cursors_);
     assert(listed == detached_count_ && (keeping() || ring_.empty()));
     assert(ring_.empty() || base_ + ring_.size() * Slots >= head_);
-    static_cast<void>(inside), static_cast<void>(lost), static_cast<void>(listed);
+    static_cast<void>(inside), static_cast<void>(outside), static_cast<void>(lost),
+        static_cast<void>(listed);
 }
 
 } // namespace muster

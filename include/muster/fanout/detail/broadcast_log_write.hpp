@@ -115,7 +115,7 @@ bool broadcast_log<T, Slots>::releasable(const segment& oldest) const noexcept {
     if (newer < retention_.events && newer_weight <= retention_.bytes) {
         return false;
     }
-    return oldest.readers == 0 || newer >= widest_events_.value ||
+    return (oldest.readers == 0 && behind_ == 0) || newer >= widest_events_.value ||
            newer_weight > widest_bytes_.value;
 }
 
@@ -142,6 +142,7 @@ void broadcast_log<T, Slots>::collect(waste& freed, bool reuse) noexcept {
 template <typename T, std::size_t Slots>
 void broadcast_log<T, Slots>::detach(segment& released, waste& freed) noexcept {
     released.detached = true;
+    behind_ += released.readers;
     if (released.idle()) {
         freed.add(released);
         return;
