@@ -86,7 +86,8 @@ protected:
     mutable spin_lock lock_;
     bool closed_ = false;
     bool flush_posted_ = false;
-    bool orphaned_ = false; // the context is gone: nothing may be posted
+    bool flush_due_ = false; // something was published since the waiters were last looked at
+    bool orphaned_ = false;  // the context is gone: nothing may be posted
     std::uint64_t holds_ = 1;
     std::atomic<std::uint64_t> announced_{0};
     log_type log_;

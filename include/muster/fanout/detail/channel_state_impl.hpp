@@ -62,7 +62,11 @@ channel_state<T, Slots, Executor>::publish(U&& value, std::uint64_t weight, conf
 // Whether the caller has to post the flush that is now due.
 template <typename T, std::size_t Slots, typename Executor>
 bool channel_state<T, Slots, Executor>::claim_flush() noexcept {
-    if (waiting_.empty() || this->flush_posted_ || this->orphaned_) {
+    if (waiting_.empty()) {
+        return false;
+    }
+    this->flush_due_ = true;
+    if (this->flush_posted_ || this->orphaned_) {
         return false;
     }
     this->flush_posted_ = true;
@@ -252,7 +256,9 @@ void channel_state<T, Slots, Executor>::flush() {
 
 template <typename T, std::size_t Slots, typename Executor>
 void channel_state<T, Slots, Executor>::flush_some(guard& held) {
-    while (!waiting_.empty()) {
+    // Those who wait since the last publication have seen it: without a new one, leave them alone.
+    const bool due = std::exchange(this->flush_due_, false);
+    while (due && !waiting_.empty()) {
         reader_type& reader = waiting_.pop_front();
         reader.wait = wait_state::ready;
         ready_.push_back(reader);
