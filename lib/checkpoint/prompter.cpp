@@ -31,13 +31,7 @@ bool prompter::take_deferred(bool focused) noexcept {
     return true;
 }
 
-void prompter::succeeded() noexcept {
-    in_flight_ = false;
-    failures_ = 0;
-}
-
 prompter::failure_verdict prompter::failed(const failure_policy& policy) noexcept {
-    in_flight_ = false;
     ++failures_;
     const bool disable = policy.disables(failures_);
     return {failures_, disable ? std::nullopt : policy.delay_after(failures_), disable};

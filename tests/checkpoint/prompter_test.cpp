@@ -78,6 +78,7 @@ BOOST_AUTO_TEST_CASE(many_deferred_prompts_become_one_when_the_turn_ends) {
     BOOST_TEST(subject.take_deferred(false));
     BOOST_TEST(subject.in_flight());
     subject.succeeded();
+    subject.settled();
     BOOST_TEST(!subject.take_deferred(false));
 }
 
@@ -99,6 +100,7 @@ BOOST_AUTO_TEST_CASE(a_prompt_that_goes_out_stands_for_the_deferred_one) {
     BOOST_TEST((subject.requested(busy_action::coalesce) == verdict::defer_busy));
     BOOST_TEST((subject.requested(busy_action::send) == verdict::send));
     subject.succeeded();
+    subject.settled();
     subject.turn_changed(false);
     BOOST_TEST(!subject.take_deferred(false));
 }
@@ -108,7 +110,10 @@ BOOST_AUTO_TEST_CASE(the_third_consecutive_failure_disables_by_default) {
     const auto policy = failure_policy::disable_after();
     const auto fail = [&] {
         BOOST_REQUIRE((subject.requested(busy_action::send) == verdict::send));
-        return subject.failed(policy);
+        const auto verdict = subject.failed(policy);
+        BOOST_TEST(subject.in_flight());
+        subject.settled();
+        return verdict;
     };
     BOOST_TEST(!fail().disable);
     BOOST_TEST(!fail().disable);
@@ -123,8 +128,10 @@ BOOST_AUTO_TEST_CASE(a_success_resets_the_count) {
     const auto policy = failure_policy::disable_after(2);
     BOOST_REQUIRE((subject.requested(busy_action::send) == verdict::send));
     BOOST_TEST(!subject.failed(policy).disable);
+    subject.settled();
     BOOST_REQUIRE((subject.requested(busy_action::send) == verdict::send));
     subject.succeeded();
+    subject.settled();
     BOOST_REQUIRE((subject.requested(busy_action::send) == verdict::send));
     BOOST_TEST(subject.failed(policy).failures == 1u);
 }

@@ -26,7 +26,7 @@ public:
         bool disable;                                  ///< end the registration
     };
 
-    /// A periodic prompt is due. `send` means that it is in flight until `succeeded` or `failed`.
+    /// A periodic prompt is due. `send` means that it is in flight until `settled`.
     [[nodiscard]] verdict periodic_due(busy_action when_busy, bool focused) noexcept;
 
     /// Somebody asked for a prompt: as `periodic_due`, but focus does not matter.
@@ -40,9 +40,11 @@ public:
     void waiting_changed(bool waiting) noexcept { waiting_ = waiting; }
 
     /// The prompt in flight was taken.
-    void succeeded() noexcept;
-    /// The prompt in flight was not taken.
+    void succeeded() noexcept { failures_ = 0; }
+    /// The prompt in flight was not taken, or not in time.
     [[nodiscard]] failure_verdict failed(const failure_policy& policy) noexcept;
+    /// The backend has let go of the prompt; the next may go out. After `succeeded` or `failed`.
+    void settled() noexcept { in_flight_ = false; }
 
     /// The worker was started anew: nothing is in flight, no turn, no question, no failures.
     void reset() noexcept { *this = prompter{}; }

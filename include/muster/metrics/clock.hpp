@@ -50,6 +50,12 @@ public:
         return static_cast<std::uint64_t>((static_cast<wide>(ticks) * nanos_per_tick_) >> 32);
     }
 
+    /// Nanoseconds as ticks, rounded down; negative ones as 0.
+    [[nodiscard]] constexpr std::uint64_t from_nanos(std::chrono::nanoseconds span) const noexcept {
+        const auto count = span.count() > 0 ? static_cast<std::uint64_t>(span.count()) : 0;
+        return static_cast<std::uint64_t>((static_cast<wide>(count) << 32) / nanos_per_tick_);
+    }
+
     /// "tsc" or "steady_clock".
     [[nodiscard]] std::string_view source() const noexcept {
         return uses_tsc_ ? "tsc" : "steady_clock";

@@ -20,15 +20,23 @@ public:
     /// An empty handle; `bool` tells. Every other member needs a non-empty one.
     envelope() noexcept = default;
 
-    /// Publishes `source` under `sequence` (> 0). `source` must be the only handle to an
+    /// Takes `source` for publication; `stamp` must follow. `source` must be the only handle to an
     /// unpublished event; see `is_publishable`. Does not allocate.
-    envelope(event source, const session_id& session, std::uint64_t sequence,
-             std::chrono::nanoseconds received) noexcept
+    envelope(event source, const session_id& session, std::chrono::nanoseconds received) noexcept
         : node_{std::move(source.node_)} {
-        node_->sequence = sequence;
         node_->received_ns = static_cast<std::uint64_t>(received.count());
         node_->session = session;
     }
+
+    /// A published event in one step.
+    envelope(event source, const session_id& session, std::uint64_t sequence,
+             std::chrono::nanoseconds received) noexcept
+        : envelope{std::move(source), session, received} {
+        stamp(sequence);
+    }
+
+    /// Gives the event its number (> 0), once, before anybody else can see it.
+    void stamp(std::uint64_t sequence) noexcept { node_->sequence = sequence; }
 
     /// Whether the event can be published as it is: one handle, never published. Otherwise `clone`
     /// it first.

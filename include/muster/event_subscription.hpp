@@ -1,0 +1,261 @@
+#pragma once
+
+#include <muster/detail/subscription_account.hpp>
+#include <muster/error.hpp>
+#include <muster/fanout/subscription.hpp>
+#include <muster/session/envelope.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/append.hpp>
+#include <boost/asio/associator.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace muster {
+
+/// One event as a subscriber gets it: `value` is the envelope, `missing` what was lost before it.
+using event_delivery = delivery<envelope>;
+
+namespace detail {
+template <typename Subscription, typename Result, typename Handler>
+class counting_handler;
+} // namespace detail
+
+/// A reader of the runtime: `subscription<envelope>` with its losses counted. Events flow in from
+/// the channel and out to the reader; owns its place in the channel.
+///
+/// What holds for `subscription` holds here: order, exact gaps, draining before `stream_closed`,
+/// one pending receive at a time, all types of cancellation, one executor at a time.
+///
+/// With `Marks` (session subscriptions), a gap comes as a delivery of its own, ahead of the event
+/// that follows it: a stderr output `[muster] output truncated: dropped N events due to stream
+/// pressure\n`, whose sequence is that of the first lost event. Readers that only print need not
+/// look at `missing`. Batches carry the gap in `missing()` and no marker.
+template <std::size_t Slots, bool Marks>
+class basic_event_subscription {
+    using inner_type = subscription<envelope, asio::any_io_executor, Slots>;
+    using default_token = typename inner_type::default_token;
+
+public:
+    using executor_type = asio::any_io_executor;
+    using batch_type = typename inner_type::batch_type;
+
+    /// Not subscribed to anything.
+    basic_event_subscription() noexcept = default;
+    basic_event_subscription(inner_type inner, detail::account_ptr account) noexcept
+        : inner_{std::move(inner)}, account_{std::move(account)} {}
+
+    [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(inner_); }
+    [[nodiscard]] executor_type get_executor() const noexcept { return inner_.get_executor(); }
+    [[nodiscard]] const std::string& name() const noexcept { return inner_.name(); }
+    /// As the channel sees it; thread-safe apart from the subscription's own life.
+    [[nodiscard]] subscriber_info info() const noexcept { return inner_.info(); }
+
+    /// Waits for the next event. Completion: `void(error_code, event_delivery)`, by post. Errors:
+    /// `stream_closed`, `subscriber_lagged` (once, with the gap), `operation_aborted`,
+    /// `asio::error::already_started`. Cancellation: all types; an aborted receive took nothing.
+    template <typename CompletionToken = default_token>
+    auto async_receive(CompletionToken&& token = CompletionToken{}) {
+        return asio::async_initiate<CompletionToken, void(sys::error_code, event_delivery)>(
+            initiate_one{this}, token);
+    }
+    /// Waits for events and takes all that one segment holds, in place. Completion:
+    /// `void(error_code, batch_type)`; otherwise as `async_receive`.
+    template <typename CompletionToken = default_token>
+    auto async_receive_batch(CompletionToken&& token = CompletionToken{}) {
+        return asio::async_initiate<CompletionToken, void(sys::error_code, batch_type)>(
+            initiate_batch{this}, token);
+    }
+
+    /// Takes the next event if there is one. Otherwise `ec` is `asio::error::would_block`,
+    /// `stream_closed` or `subscriber_lagged`.
+    [[nodiscard]] event_delivery try_receive(sys::error_code& ec) {
+        if (held_) {
+            ec = {};
+            return release_held();
+        }
+        auto taken = inner_.try_receive(ec);
+        account(ec, taken);
+        return taken;
+    }
+    [[nodiscard]] batch_type try_receive_batch(sys::error_code& ec) {
+        auto taken = inner_.try_receive_batch(ec);
+        account(ec, taken);
+        return taken;
+    }
+
+    /// For coroutines: what is there without suspending, waits otherwise. Throws `system_error`
+    /// with the errors of `async_receive`.
+    [[nodiscard]] asio::awaitable<event_delivery> receive() {
+        sys::error_code ec;
+        auto taken = try_receive(ec);
+        if (ec == asio::error::would_block) {
+            co_return co_await async_receive(asio::use_awaitable);
+        }
+        if (ec) {
+            throw sys::system_error{ec};
+        }
+        co_return taken;
+    }
+    [[nodiscard]] asio::awaitable<batch_type> receive_batch() {
+        sys::error_code ec;
+        auto taken = try_receive_batch(ec);
+        if (ec == asio::error::would_block) {
+            co_return co_await async_receive_batch(asio::use_awaitable);
+        }
+        if (ec) {
+            throw sys::system_error{ec};
+        }
+        co_return taken;
+    }
+
+    /// Completes a pending receive with `operation_aborted`; the subscription goes on.
+    void cancel() noexcept { inner_.cancel(); }
+    /// Ends the subscription, as its destruction does.
+    void reset() noexcept {
+        inner_.reset();
+        held_.reset();
+    }
+
+private:
+    template <typename, typename, typename>
+    friend class detail::counting_handler;
+
+    struct initiate_one {
+        using executor_type = asio::any_io_executor;
+        basic_event_subscription* self;
+
+        [[nodiscard]] executor_type get_executor() const noexcept { return self->get_executor(); }
+        template <typename Handler>
+        void operator()(Handler&& handler) const {
+            if (self->held_) {
+                auto executor = asio::get_associated_executor(handler, get_executor());
+                asio::post(executor, asio::append(std::forward<Handler>(handler), sys::error_code{},
+                                                  self->release_held()));
+                return;
+            }
+            self->inner_.async_receive(
+                detail::counting_handler<basic_event_subscription, event_delivery,
+                                         std::decay_t<Handler>>{*self,
+                                                                std::forward<Handler>(handler)});
+        }
+    };
+    struct initiate_batch {
+        using executor_type = asio::any_io_executor;
+        basic_event_subscription* self;
+
+        [[nodiscard]] executor_type get_executor() const noexcept { return self->get_executor(); }
+        template <typename Handler>
+        void operator()(Handler&& handler) const {
+            self->inner_.async_receive_batch(
+                detail::counting_handler<basic_event_subscription, batch_type,
+                                         std::decay_t<Handler>>{*self,
+                                                                std::forward<Handler>(handler)});
+        }
+    };
+
+    event_delivery release_held() {
+        auto released = std::move(*held_);
+        held_.reset();
+        return released;
+    }
+
+    /// Counts what a receive found, and puts the marker in front.
+    void account(sys::error_code ec, event_delivery& taken) {
+        if (note_end(ec)) {
+            return;
+        }
+        const bool marked = Marks && taken.missing && taken.value;
+        if (taken.missing) {
+            account_->lagged(taken.missing, marked);
+        }
+        if (taken.value) {
+            account_->received(taken.value);
+        }
+        if (marked) {
+            put_marker_in_front(taken);
+        }
+    }
+    void account(sys::error_code ec, const batch_type& taken) {
+        if (note_end(ec)) {
+            return;
+        }
+        if (taken.missing()) {
+            account_->lagged(taken.missing(), false);
+        }
+        if (!taken.empty()) {
+            account_->received(taken[0].value);
+        }
+    }
+    bool note_end(sys::error_code ec) {
+        if (ec == errc::stream_closed && !std::exchange(told_closed_, true)) {
+            account_->closed();
+        }
+        return ec && ec != errc::subscriber_lagged;
+    }
+    void put_marker_in_front(event_delivery& taken) {
+        event_delivery marker;
+        marker.value = detail::truncation_marker(taken.missing, taken.value);
+        marker.sequence = marker.value.sequence();
+        marker.bytes = marker.value.output_bytes();
+        marker.missing = std::exchange(taken.missing, gap{});
+        held_ = std::exchange(taken, std::move(marker));
+    }
+
+    inner_type inner_;
+    detail::account_ptr account_;
+    std::optional<event_delivery> held_; ///< the event that a marker was put in front of
+    bool told_closed_ = false;
+};
+
+/// Listens to one session.
+using session_subscription = basic_event_subscription<16, true>;
+/// Listens to all sessions of a runtime.
+using global_subscription = basic_event_subscription<64, false>;
+
+namespace detail {
+
+/// Stands in front of the reader's handler and counts what it is given. The subscription must stay
+/// where it is while a receive is pending.
+template <typename Subscription, typename Result, typename Handler>
+class counting_handler {
+public:
+    counting_handler(Subscription& reader, Handler handler)
+        : reader_{&reader}, handler_{std::move(handler)} {}
+
+    void operator()(sys::error_code ec, Result taken) {
+        if (ec != asio::error::operation_aborted) { // aborted: the reader may be gone
+            reader_->account(ec, taken);
+        }
+        std::move(handler_)(ec, std::move(taken));
+    }
+    [[nodiscard]] const Handler& handler() const noexcept { return handler_; }
+
+private:
+    Subscription* reader_;
+    Handler handler_;
+};
+
+} // namespace detail
+} // namespace muster
+
+/// The handler in front has the executor, allocator and cancellation slot of the one behind.
+template <template <typename, typename> class Associator, typename Subscription, typename Result,
+          typename Handler, typename Default>
+struct boost::asio::associator<
+    Associator, muster::detail::counting_handler<Subscription, Result, Handler>, Default>
+    : Associator<Handler, Default> {
+    static typename Associator<Handler, Default>::type
+    get(const muster::detail::counting_handler<Subscription, Result, Handler>& front,
+        const Default& fallback = Default()) noexcept {
+        return Associator<Handler, Default>::get(front.handler(), fallback);
+    }
+};

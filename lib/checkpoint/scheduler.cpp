@@ -1,0 +1,146 @@
+#include <muster/checkpoint/scheduler.hpp>
+
+#include <utility>
+
+namespace muster {
+
+tick checkpoint_target::on_due(wheel_entry& entry, tick due, tick now) noexcept {
+    auto& self = static_cast<checkpoint_target&>(entry);
+    self.scheduler_->on_due(self, due, now);
+    if (self.delays_missed_) {
+        const tick next = due + self.interval_;
+        return next > now ? next : now + self.interval_;
+    }
+    return next_on_cadence(due, self.interval_, now);
+}
+
+/// What waits for the registry's lock. It keeps one of the waiting targets, and through it the
+/// scheduler, alive.
+class checkpoint_scheduler::deliver_when_locked {
+public:
+    deliver_when_locked(checkpoint_scheduler& scheduler, checkpoint_target& kept) noexcept
+        : scheduler_{&scheduler}, kept_{&kept} {
+        kept_->hold_target();
+    }
+    deliver_when_locked(deliver_when_locked&& other) noexcept
+        : scheduler_{other.scheduler_}, kept_{std::exchange(other.kept_, nullptr)} {}
+    deliver_when_locked& operator=(deliver_when_locked&&) = delete;
+    ~deliver_when_locked() {
+        if (kept_ != nullptr) {
+            kept_->let_go_of_target();
+        }
+    }
+
+    void operator()(boost::system::error_code aborted, const shared_lock&) {
+        if (!aborted) {
+            scheduler_->deliver_queued();
+        }
+    }
+
+private:
+    checkpoint_scheduler* scheduler_;
+    checkpoint_target* kept_;
+};
+
+checkpoint_scheduler::checkpoint_scheduler(wheel_service& timers, shared_mutex& registry_lock,
+                                           const tick_clock& clock)
+    : timers_{timers}, lock_{registry_lock}, clock_{clock} {}
+
+void checkpoint_scheduler::add(checkpoint_target& target, const checkpoint_policy& policy,
+                               std::size_t phase) {
+    if (!policy.is_periodic() || target.registered_) {
+        return;
+    }
+    target.interval_ = timers_.ticks_in(policy.interval);
+    target.delays_missed_ = policy.when_missed == missed_tick_action::delay;
+    target.registered_ = true;
+    target.hold_target();
+    const auto first = policy.spread_phase ? 1 + phase % target.interval_ : target.interval_;
+    target.schedule(timers_.now() + first);
+}
+
+void checkpoint_scheduler::remove(checkpoint_target& target) noexcept {
+    if (std::exchange(target.registered_, false)) {
+        target.retire();
+        target.let_go_of_target();
+    }
+}
+
+void checkpoint_scheduler::postpone(checkpoint_target& target, std::chrono::nanoseconds delay) {
+    if (target.registered_) {
+        target.schedule(timers_.now() + timers_.ticks_in(delay));
+    }
+}
+
+void checkpoint_scheduler::on_due(checkpoint_target& target, tick due, tick now) noexcept {
+    if (now != wake_up_) {
+        wake_up_ = now;
+        wake_up_time_ = timers_.state()->source().now();
+        wake_up_reading_ = clock_.now();
+    }
+    const auto began = clock_.now();
+    const auto passed = std::chrono::nanoseconds{
+        static_cast<std::int64_t>(clock_.to_nanos(tick_clock::between(wake_up_reading_, began)))};
+    const auto late = wake_up_time_ + passed - timers_.time_of(due);
+    if (const auto reading = lock_.try_lock_shared()) {
+        const auto locked = clock_.now();
+        target.checkpoint_due({tick_clock::between(began, locked), locked, late});
+    } else {
+        enqueue(target, began, late);
+    }
+}
+
+void checkpoint_scheduler::enqueue(checkpoint_target& target, std::uint64_t began,
+                                   std::chrono::nanoseconds late) {
+    std::unique_lock lock{queue_lock_};
+    if (target.queued_at_ != 0) {
+        return; // its last tick still waits; one prompt stands for both
+    }
+    const bool first = queue_.empty();
+    target.queued_at_ = began;
+    target.queued_late_ = late;
+    target.hold_target();
+    queue_.push_back(target);
+    lock.unlock();
+    if (first) {
+        lock_.async_lock_shared(deliver_when_locked{*this, target});
+    }
+}
+
+void checkpoint_scheduler::deliver_queued() noexcept {
+    auto due = take_queue();
+    const auto locked = clock_.now();
+    while (!due.empty()) {
+        auto& target = due.front();
+        due.pop_front();
+        const auto wait = tick_clock::between(end_wait(target), locked);
+        const std::chrono::nanoseconds waited{static_cast<std::int64_t>(clock_.to_nanos(wait))};
+        target.checkpoint_due({wait, locked, target.queued_late_ + waited});
+        target.let_go_of_target();
+    }
+}
+
+/// From here on the target may be queued again; says when it was queued.
+std::uint64_t checkpoint_scheduler::end_wait(checkpoint_target& target) noexcept {
+    const std::lock_guard lock{queue_lock_};
+    return std::exchange(target.queued_at_, 0);
+}
+
+checkpoint_scheduler::queue checkpoint_scheduler::take_queue() noexcept {
+    const std::lock_guard lock{queue_lock_};
+    queue taken;
+    taken.swap(queue_);
+    return taken;
+}
+
+void checkpoint_scheduler::close() noexcept {
+    auto waiting = take_queue();
+    while (!waiting.empty()) {
+        auto& target = waiting.front();
+        waiting.pop_front();
+        end_wait(target);
+        target.let_go_of_target();
+    }
+}
+
+} // namespace muster

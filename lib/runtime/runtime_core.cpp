@@ -1,0 +1,158 @@
+#include "runtime_core.hpp"
+
+#include <muster/error.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <utility>
+
+namespace muster::detail {
+namespace {
+
+/// What is prompted is the text with its newline; a session need not make it each time.
+std::shared_ptr<const checkpoint_policy> prepared(checkpoint_policy policy) {
+    policy.prompt = checkpoint_text(policy.prompt);
+    return std::make_shared<const checkpoint_policy>(std::move(policy));
+}
+
+wheel_service make_timers(asio::io_context& context, const runtime_options& options) {
+    return options.time != nullptr ? wheel_service{*options.time}
+                                   : wheel_service{context.get_executor()};
+}
+
+} // namespace
+
+runtime_core::runtime_core(asio::io_context& io, std::shared_ptr<backend> workers,
+                           const runtime_options& options)
+    : lock{io}, context_{io}, workers_{std::move(workers)}, options_{options},
+      default_policy_{prepared(options.checkpoint)}, started_{clock_.now()},
+      session_settings_{std::make_shared<const session_channel::settings_type>(
+          io.get_executor(), options.session_retention)},
+      everyone_{io.get_executor(), options.global_retention}, receipts_{io.get_executor()},
+      diagnostics_{io.get_executor()}, timers_{make_timers(io, options)}, scheduler_{timers_, lock,
+                                                                                     clock_} {}
+
+runtime_core::~runtime_core() = default;
+
+core_ptr make_core(asio::io_context& context, std::shared_ptr<backend> workers,
+                   const runtime_options& options) {
+    if (!workers) {
+        throw error{errc::configuration, "a runtime needs a backend: pass one"};
+    }
+    options.validate();
+    return core_ptr{new runtime_core{context, std::move(workers), options}};
+}
+
+std::shared_ptr<const checkpoint_policy>
+runtime_core::policy_for(const spawn_options& options) const {
+    return options.checkpoint ? prepared(*options.checkpoint) : default_policy_;
+}
+
+void runtime_core::forget(session& removed) {
+    const auto counted = removed.counters().read(clock_);
+    if (focused.get() == &removed) {
+        move_focus(nullptr);
+    }
+    totals.fold(counted);
+    sessions.remove(removed, counted);
+}
+
+void runtime_core::move_focus(session_ptr next) {
+    if (next == focused) {
+        return;
+    }
+    if (focused) {
+        focused->set_focused(false);
+    }
+    focused = std::move(next);
+    if (focused) {
+        focused->set_focused(true);
+    }
+}
+
+void runtime_core::publish_receipt(const prompt_receipt& receipt) {
+    if (receipts_.subscriber_count() != 0) {
+        receipts_.publish(std::make_shared<const prompt_receipt>(receipt));
+    }
+}
+
+void runtime_core::publish_diagnostic(const session_id& session,
+                                      checkpoint_diagnostic::kind_type kind, std::uint32_t failures,
+                                      std::chrono::nanoseconds delay, sys::error_code error) {
+    if (diagnostics_.subscriber_count() != 0) {
+        diagnostics_.publish(
+            std::make_shared<const checkpoint_diagnostic>(session, kind, failures, delay, error));
+    }
+}
+
+// ---- the losses of those who listen to all sessions
+
+void count_lag(session_counters& losses, const gap& missing, bool marked) noexcept {
+    losses.add_shared<counter::queue_pressure_dropped_events_total>(missing.events);
+    losses.add_shared<counter::queue_pressure_dropped_bytes_total>(missing.bytes);
+    if (marked) {
+        losses.add_shared<counter::output_truncation_markers_total>();
+    }
+}
+
+void runtime_core::lagged(const gap& missing, bool marked) noexcept {
+    count_lag(own, missing, marked);
+    totals.add<counter::subscriber_lagged_errors_global_total>();
+    totals.add<counter::subscriber_lagged_events_global_total>(missing.events);
+}
+
+void runtime_core::closed() noexcept {
+    totals.add<counter::subscriber_closed_global_total>();
+}
+
+void runtime_core::received(const envelope& oldest) noexcept {
+    if (metrics_enabled()) {
+        const auto under_way = since_start(clock_.now()) - oldest.received();
+        record(latency::publish_to_receive, clock_.from_nanos(under_way));
+    }
+}
+
+// ---- the end
+
+/// Drops the sessions when it gets the lock, or when it is destroyed because nobody will ever run.
+class runtime_core::close_when_locked {
+public:
+    explicit close_when_locked(runtime_core& core) noexcept : core_{&core} {}
+    close_when_locked(close_when_locked&&) noexcept = default;
+    close_when_locked& operator=(close_when_locked&&) = delete;
+    ~close_when_locked() {
+        if (core_) {
+            core_->drop_sessions();
+        }
+    }
+
+    void operator()(sys::error_code, const unique_lock&) {
+        std::exchange(core_, {})->drop_sessions();
+    }
+
+private:
+    core_ptr core_;
+};
+
+void runtime_core::close() noexcept {
+    refuse_spawns();
+    everyone_.close();
+    receipts_.close();
+    diagnostics_.close();
+    if (const auto writing = lock.try_lock()) {
+        drop_sessions();
+    } else {
+        lock.async_lock(close_when_locked{*this});
+    }
+}
+
+void runtime_core::drop_sessions() noexcept {
+    scheduler_.close();
+    focused.reset();
+    for (auto& each : sessions.clear()) {
+        auto strand = each->executor();
+        asio::post(strand, [dropped = std::move(each)] { dropped->abandon(); });
+    }
+}
+
+} // namespace muster::detail

@@ -1,0 +1,156 @@
+#pragma once
+
+#include "registry.hpp"
+#include "session.hpp"
+
+#include <muster/checkpoint/scheduler.hpp>
+#include <muster/detail/subscription_account.hpp>
+#include <muster/metrics/clock.hpp>
+#include <muster/metrics/counters.hpp>
+#include <muster/metrics/histogram.hpp>
+#include <muster/runtime.hpp>
+#include <muster/sync/shared_mutex.hpp>
+#include <muster/time/wheel_service.hpp>
+
+#include <boost/asio/io_context.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace muster::detail {
+
+using receipt_channel = broadcast<std::shared_ptr<const prompt_receipt>>;
+using diagnostic_channel = broadcast<std::shared_ptr<const checkpoint_diagnostic>>;
+
+/// What all sessions of a runtime share: the registry and its lock, the runtime's channels, timers,
+/// the checkpoint scheduler and the totals. Owned by the runtime, its sessions, its subscriptions
+/// and the coroutines of the facade together; `close` breaks the circle.
+class runtime_core final : private subscription_account {
+public:
+    runtime_core(asio::io_context& io, std::shared_ptr<backend> workers,
+                 const runtime_options& options);
+    ~runtime_core();
+
+    friend void intrusive_ptr_add_ref(runtime_core* counted) noexcept {
+        counted->references_.fetch_add(1, std::memory_order_relaxed);
+    }
+    friend void intrusive_ptr_release(runtime_core* counted) noexcept {
+        // acq_rel: the last owner must see what every other one did.
+        if (counted->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            delete counted;
+        }
+    }
+
+    // ---- the registry; `lock` guards what follows
+    shared_mutex lock;
+    registry sessions;
+    session_ptr focused;
+
+    /// Removes a session and keeps what it has counted. Needs the write lock.
+    void forget(session& removed);
+    /// Needs the write lock.
+    void move_focus(session_ptr next);
+
+    // ---- parts that are thread-safe by themselves
+    total_counters totals;
+    session_counters own; ///< what belongs to no session: the losses of who listens to all
+
+    [[nodiscard]] asio::io_context& context() noexcept { return context_; }
+    [[nodiscard]] backend& workers() noexcept { return *workers_; }
+    [[nodiscard]] const runtime_options& options() const noexcept { return options_; }
+    [[nodiscard]] global_channel& everyone() noexcept { return everyone_; }
+    [[nodiscard]] const global_channel& everyone() const noexcept { return everyone_; }
+    [[nodiscard]] receipt_channel& receipts() noexcept { return receipts_; }
+    [[nodiscard]] diagnostic_channel& diagnostics() noexcept { return diagnostics_; }
+    [[nodiscard]] wheel_service& timers() noexcept { return timers_; }
+    [[nodiscard]] checkpoint_scheduler& scheduler() noexcept { return scheduler_; }
+    [[nodiscard]] account_ptr account() noexcept { return account_ptr{this}; }
+    [[nodiscard]] const std::shared_ptr<const session_channel::settings_type>&
+    session_settings() const noexcept {
+        return session_settings_;
+    }
+    [[nodiscard]] std::shared_ptr<const checkpoint_policy>
+    policy_for(const spawn_options& options) const;
+
+    // ---- measuring
+    [[nodiscard]] bool metrics_enabled() const noexcept { return options_.metrics_enabled; }
+    [[nodiscard]] const tick_clock& clock() const noexcept { return clock_; }
+    [[nodiscard]] std::chrono::nanoseconds since_start(std::uint64_t reading) const noexcept {
+        return nanos(tick_clock::between(started_, reading));
+    }
+    /// Between two readings; an `ended` of 0 means now.
+    [[nodiscard]] std::chrono::nanoseconds elapsed(std::uint64_t started,
+                                                   std::uint64_t ended) const noexcept {
+        return nanos(tick_clock::between(started, ended != 0 ? ended : clock_.now()));
+    }
+    /// Records `times` equal durations, in clock readings.
+    void record(latency which, std::uint64_t readings, std::uint64_t times = 1) {
+        if (metrics_enabled()) {
+            latencies_.local()[which].record(readings, times);
+        }
+    }
+    /// Records how long `delivered` was under way.
+    void record_receipt(const envelope& delivered) { received(delivered); }
+    [[nodiscard]] const shared_latencies& latencies() const noexcept { return latencies_; }
+
+    // ---- reports; nobody listens: nothing is allocated
+    void publish_receipt(const prompt_receipt& receipt);
+    void publish_diagnostic(const session_id& session, checkpoint_diagnostic::kind_type kind,
+                            std::uint32_t failures, std::chrono::nanoseconds delay,
+                            sys::error_code error);
+
+    // ---- the end
+    [[nodiscard]] bool closing() const noexcept { return closing_.load(std::memory_order_acquire); }
+    void refuse_spawns() noexcept { closing_.store(true, std::memory_order_release); }
+    /// Workers are counted from when a session has got one until it is destroyed.
+    void worker_came() noexcept { live_workers_.fetch_add(1, std::memory_order_relaxed); }
+    void worker_gone() noexcept { live_workers_.fetch_sub(1, std::memory_order_acq_rel); }
+    [[nodiscard]] std::size_t live_workers() const noexcept {
+        return live_workers_.load(std::memory_order_acquire);
+    }
+    /// The runtime is being destroyed: abandons every session and closes all channels. Never waits;
+    /// if somebody holds the lock just now, the rest follows when it is free.
+    void close() noexcept;
+
+private:
+    class close_when_locked;
+
+    void drop_sessions() noexcept;
+    [[nodiscard]] std::chrono::nanoseconds nanos(std::uint64_t readings) const noexcept {
+        return std::chrono::nanoseconds{static_cast<std::int64_t>(clock_.to_nanos(readings))};
+    }
+
+    void lagged(const gap& missing, bool marked) noexcept override;
+    void closed() noexcept override;
+    void received(const envelope& oldest) noexcept override;
+    void hold() noexcept override { intrusive_ptr_add_ref(this); }
+    void let_go() noexcept override { intrusive_ptr_release(this); }
+
+    std::atomic<std::size_t> references_{0};
+    asio::io_context& context_;
+    std::shared_ptr<backend> workers_;
+    const runtime_options options_;
+    std::shared_ptr<const checkpoint_policy> default_policy_;
+    tick_clock clock_;
+    std::uint64_t started_;
+    shared_latencies latencies_;
+    std::shared_ptr<const session_channel::settings_type> session_settings_;
+    global_channel everyone_;
+    receipt_channel receipts_;
+    diagnostic_channel diagnostics_;
+    wheel_service timers_;
+    checkpoint_scheduler scheduler_;
+    std::atomic<std::size_t> live_workers_{0};
+    std::atomic<bool> closing_{false};
+};
+
+[[nodiscard]] core_ptr make_core(asio::io_context& context, std::shared_ptr<backend> workers,
+                                 const runtime_options& options);
+
+/// Counts `missing` for whoever lost it.
+void count_lag(session_counters& losses, const gap& missing, bool marked) noexcept;
+
+} // namespace muster::detail

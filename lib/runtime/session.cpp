@@ -1,0 +1,303 @@
+#include "runtime_core.hpp"
+#include "session_extras.hpp"
+
+#include <muster/error.hpp>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include <utility>
+
+namespace muster::detail {
+namespace {
+
+std::string text_of(const std::exception_ptr& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const std::exception& e) {
+        return e.what();
+    } catch (...) {
+        return "unknown exception";
+    }
+}
+
+} // namespace
+
+/// What the ingestion coroutine ends in.
+struct session::stream_end {
+    session_ptr of;
+
+    void operator()(const std::exception_ptr& thrown) const { of->stream_ended(thrown); }
+};
+
+session::session(runtime_core& core, session_id id, const spawn_options& options)
+    : light_strand_state{core.context().get_executor()}, checkpoint_target{core.scheduler(),
+                                                                           core.timers()},
+      core_{&core}, id_{std::move(id)}, channel_{core.session_settings()},
+      policy_{core.policy_for(options)}, counts_{core.metrics_enabled()} {}
+
+session::~session() {
+    if (worker_) {
+        core_->worker_gone();
+    }
+    delete if_more();
+}
+
+void session::dispose() noexcept {
+    delete this;
+}
+
+void session::require_running() const {
+    const auto now = status();
+    if (now == session_status::running) {
+        return;
+    }
+    const auto name = "session '" + id_.str() + "'";
+    if (now == session_status::starting) {
+        throw error{errc::session_starting, name + " is starting: wait until spawn has returned"};
+    }
+    throw error{errc::session_not_running, name + " is not running (" +
+                                               std::string{to_string(now)} +
+                                               "): remove it and spawn it anew"};
+}
+
+std::chrono::nanoseconds session::age() const noexcept {
+    const auto started = started_.load(std::memory_order_relaxed);
+    const auto ended = ended_.load(std::memory_order_relaxed);
+    return started == 0 ? std::chrono::nanoseconds{0} : core_->elapsed(started, ended);
+}
+
+session_info session::info() const {
+    session_info shown{id_};
+    shown.status = status();
+    shown.visibility = focused() ? visibility::focused : visibility::background;
+    shown.age = age();
+    shown.turn_active = turn_active_.load(std::memory_order_relaxed);
+    if (const auto* extra = if_more()) {
+        const std::lock_guard lock{extra->mutex};
+        shown.open_questions = extra->open_questions;
+        shown.end = extra->end;
+    }
+    return shown;
+}
+
+session_awaitable<> session::start(spawn_request request) {
+    const worker_use use{*this};
+    co_await spawn_worker(request);
+    if (request.instruction_prelude) {
+        co_await send_prelude(std::move(*request.instruction_prelude));
+    }
+}
+
+session_awaitable<> session::spawn_worker(const spawn_request& request) {
+    auto spawned = co_await core_->workers().spawn(request, executor());
+    if (spawned->id() != id_) {
+        co_await refuse(std::move(spawned));
+    }
+    core_->worker_came();
+    worker_ = std::move(spawned);
+    if (core_->closing()) {
+        worker_->abandon();
+        throw error{errc::shutting_down,
+                    "session '" + id_.str() + "': the runtime is shutting down"};
+    }
+    started_.store(core_->clock().now(), std::memory_order_relaxed);
+    status_.store(session_status::running, std::memory_order_release);
+    stream_open_ = true;
+    asio::co_spawn(executor(), worker_->run(*this), stream_end{session_ptr{this}});
+    core_->scheduler().add(*this, *policy_, id_.hash());
+}
+
+/// The backend gave us somebody else's worker.
+session_awaitable<> session::refuse(std::unique_ptr<worker> wrong) {
+    const auto claimed = wrong->id().str();
+    try {
+        co_await wrong->kill();
+    } catch (...) {
+        wrong->abandon(); // it cannot be killed gently, and nobody may own it
+    }
+    throw error{errc::internal, "session '" + id_.str() + "': the backend returned a worker for '" +
+                                    claimed + "'; both were ended"};
+}
+
+/// Input that is part of spawning: a failure undoes the spawn.
+session_awaitable<> session::send_prelude(std::string text) {
+    std::exception_ptr failed;
+    try {
+        co_await send_input(std::move(text));
+    } catch (...) {
+        failed = std::current_exception();
+    }
+    if (failed) {
+        try {
+            co_await end_for_good();
+        } catch (...) {
+            abandon(); // the input's failure is the one to tell
+        }
+        std::rethrow_exception(failed);
+    }
+}
+
+session_awaitable<> session::stop() {
+    const worker_use use{*this};
+    while (killing_) {
+        co_await wait_for_change();
+    }
+    require_running();
+    killing_ = true;
+    std::exception_ptr failed;
+    try {
+        co_await worker_->kill();
+    } catch (...) {
+        failed = std::current_exception();
+    }
+    if (!failed) {
+        finish(session_status::killed, event{killed{}});
+    }
+    while (!failed && stream_open_) {
+        co_await wait_for_change();
+    }
+    killing_ = false;
+    settle_held_end();
+    changed_.wake_all();
+    if (failed) {
+        std::rethrow_exception(failed);
+    }
+}
+
+session_awaitable<> session::end_for_good() {
+    if (status() == session_status::running) {
+        co_await stop();
+    }
+    while (worker_) {
+        co_await wait_for_change();
+    }
+}
+
+session_awaitable<> session::wait_for_change() {
+    auto change = changed_.async_wait(executor(), asio::as_tuple(asio::deferred));
+    co_await std::move(change);
+}
+
+void session::stream_ended(const std::exception_ptr& thrown) {
+    stream_open_ = false;
+    std::optional<std::string> crash;
+    if (thrown) {
+        crash = "worker output stream failed: " + text_of(thrown);
+    }
+    if (killing_) {
+        more().held_end = std::move(crash); // the kill decides what this end was
+    } else {
+        end_by_itself(std::move(crash));
+    }
+    changed_.wake_all();
+    release_worker();
+}
+
+/// The stream ended while a kill was under way that then failed: it ended by itself after all.
+void session::settle_held_end() {
+    if (auto* extra = if_more(); extra != nullptr && extra->held_end) {
+        auto crash = std::move(*extra->held_end);
+        extra->held_end.reset();
+        end_by_itself(std::move(crash));
+    }
+}
+
+void session::end_by_itself(std::optional<std::string> crash) {
+    if (crash) {
+        finish(session_status::crashed, event{crashed{std::move(*crash)}});
+    } else {
+        finish(session_status::done, event{done{}});
+    }
+}
+
+/// The first terminal state wins; its event is the last that the session says.
+void session::finish(session_status status, event last_words) {
+    if (is_terminal(this->status())) {
+        return;
+    }
+    core_->scheduler().remove(*this);
+    const auto now = core_->clock().now();
+    auto published = publish(std::move(last_words), now);
+    ended_.store(now, std::memory_order_relaxed);
+    status_.store(status, std::memory_order_release);
+    channel_.close();
+    {
+        auto& extra = more();
+        const std::lock_guard lock{extra.mutex};
+        extra.open_questions.clear();
+        extra.end = std::move(published);
+    }
+    if (stream_open_ && !killing_) {
+        asio::co_spawn(executor(), reap_worker(), asio::detached);
+    }
+}
+
+/// The worker said that it is done, but it has not gone: make sure that it does.
+session_awaitable<> session::reap_worker() {
+    const worker_use use{*this};
+    try {
+        co_await worker_->kill();
+    } catch (...) {
+        worker_->abandon(); // nothing else can end it; the session is over either way
+    }
+}
+
+/// Frees the worker once its stream has ended and no coroutine uses it any more.
+void session::release_worker() noexcept {
+    if (!worker_ || stream_open_ || !is_terminal(status())) {
+        return;
+    }
+    if (worker_uses_ != 0) {
+        worker_->abandon(); // releases whoever still waits for it; the last one comes back here
+        return;
+    }
+    worker_.reset();
+    core_->worker_gone();
+    changed_.wake_all();
+}
+
+void session::abandon() noexcept {
+    core_->scheduler().remove(*this);
+    if (worker_) {
+        worker_->abandon();
+    }
+}
+
+// ---- calls of the facade
+
+session_awaitable<> session::send_input(std::string bytes) {
+    const worker_use use{*this};
+    require_running();
+    if (!worker_->try_send_input(bytes)) {
+        co_await worker_->send_input(std::move(bytes));
+    }
+}
+
+session_awaitable<> session::resize(terminal_size size) {
+    const worker_use use{*this};
+    require_running();
+    co_await worker_->resize(size);
+}
+
+session_awaitable<> session::respond(needs_input_response response) {
+    const worker_use use{*this};
+    require_running();
+    auto question = take_question(response);
+    std::exception_ptr refused;
+    try {
+        co_await worker_->respond(std::move(response));
+    } catch (...) {
+        refused = std::current_exception();
+    }
+    if (refused) {
+        restore_question(std::move(question));
+        std::rethrow_exception(refused);
+    }
+    send_deferred();
+}
+
+} // namespace muster::detail

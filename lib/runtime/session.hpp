@@ -1,0 +1,181 @@
+#pragma once
+
+#include <muster/backend/backend.hpp>
+#include <muster/checkpoint/prompter.hpp>
+#include <muster/checkpoint/scheduler.hpp>
+#include <muster/detail/subscription_account.hpp>
+#include <muster/detail/wake_list.hpp>
+#include <muster/fanout/broadcast.hpp>
+#include <muster/metrics/counters.hpp>
+#include <muster/runtime_options.hpp>
+#include <muster/session/envelope.hpp>
+#include <muster/session/session_info.hpp>
+#include <muster/session/spawn_request.hpp>
+#include <muster/session/status.hpp>
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace muster::detail {
+
+class runtime_core;
+class session;
+using session_ptr = boost::intrusive_ptr<session>;
+using core_ptr = boost::intrusive_ptr<runtime_core>;
+using session_channel = broadcast<envelope, asio::any_io_executor, 16>;
+using global_channel = broadcast<envelope, asio::any_io_executor, 64>;
+
+/// One supervised worker: its events flow in from the ingestion coroutine and out to the session's
+/// and the runtime's channel; calls of the facade and due prompts flow in and go to the worker.
+/// Owns the worker, the session's channel, counters and strand.
+///
+/// Strand-bound, but for what is marked; whoever is elsewhere posts to `executor()`. The reference
+/// count is the strand's: the session lives as long as a handle to it or to its executor.
+class session final : public light_strand_state,
+                      public event_sink,
+                      public checkpoint_target,
+                      public subscription_account {
+public:
+    session(runtime_core& core, session_id id, const spawn_options& options);
+
+    friend void intrusive_ptr_add_ref(session* counted) noexcept { counted->add_ref(); }
+    friend void intrusive_ptr_release(session* counted) noexcept { counted->release(); }
+
+    // ---- from any thread
+    [[nodiscard]] const session_id& id() const noexcept { return id_; }
+    [[nodiscard]] session_executor executor() noexcept { return session_executor{*this}; }
+    [[nodiscard]] session_status status() const noexcept {
+        return status_.load(std::memory_order_acquire);
+    }
+    [[nodiscard]] bool focused() const noexcept { return focused_.load(std::memory_order_relaxed); }
+    void set_focused(bool focused);
+    [[nodiscard]] session_counters& counters() noexcept { return counters_; }
+    [[nodiscard]] session_channel& channel() noexcept { return channel_; }
+    [[nodiscard]] std::chrono::nanoseconds age() const noexcept;
+    [[nodiscard]] session_info info() const;
+    /// Throws `error` that names the session and its state, unless it is running.
+    void require_running() const;
+
+    // ---- on the strand: a coroutine for each call of the facade; the caller keeps the session
+    /// Spawns the worker, opens its stream, starts prompting. Throws what the backend throws; then
+    /// nothing is left.
+    session_awaitable<> start(spawn_request request);
+    /// Kills the worker; when it returns, the stream has ended and the session is terminal.
+    session_awaitable<> stop();
+    /// Stops it if it is running; returns when its worker is gone. Throws what `stop` throws.
+    session_awaitable<> end_for_good();
+    session_awaitable<> send_input(std::string bytes);
+    session_awaitable<> resize(terminal_size size);
+    session_awaitable<> respond(needs_input_response response);
+    /// `text` is what `checkpoint_text` has made; `receipt` is filled in.
+    session_awaitable<> prompt(std::string text, prompt_receipt& receipt);
+
+    // ---- on the strand: plain steps
+    void push(event value) override;
+    void push(std::span<event> values) override;
+    /// The runtime goes away.
+    void abandon() noexcept;
+
+    std::uint32_t place = 0; ///< where the registry keeps it; guarded by the registry's lock
+
+private:
+    class worker_use;
+    struct stream_end;
+    struct extras;
+    struct pending_send;
+
+    ~session();
+    void dispose() noexcept override;
+    /// What only some sessions need; made at the first call.
+    extras& more();
+    [[nodiscard]] extras* if_more() const noexcept {
+        return extras_.load(std::memory_order_acquire);
+    }
+    /// Counts, unless metrics are off.
+    template <counter Which>
+    void count(std::uint64_t amount = 1);
+
+    // the worker's life: session.cpp
+    session_awaitable<> spawn_worker(const spawn_request& request);
+    session_awaitable<> refuse(std::unique_ptr<worker> wrong);
+    session_awaitable<> send_prelude(std::string text);
+    session_awaitable<> wait_for_change();
+    session_awaitable<> reap_worker();
+    void stream_ended(const std::exception_ptr& thrown);
+    void settle_held_end();
+    void end_by_itself(std::optional<std::string> crash);
+    void finish(session_status status, event last_words);
+    void release_worker() noexcept;
+
+    // events and questions: session_events.cpp
+    void take(event value, std::uint64_t now);
+    void take_terminal(event value);
+    void heed(const envelope& published);
+    envelope publish(event value, std::uint64_t now);
+    void count_published(const envelope& published, std::size_t to_session,
+                         std::size_t to_everyone);
+    void open_question(const envelope& published);
+    envelope take_question(const needs_input_response& response);
+    void restore_question(const envelope& question);
+    void lagged(const gap& missing, bool marked) noexcept override;
+    void closed() noexcept override;
+    void received(const envelope& oldest) noexcept override;
+
+    // prompts: session_prompts.cpp
+    void checkpoint_due(const checkpoint_tick& due) noexcept override;
+    void tick(const checkpoint_tick& due);
+    std::optional<prompt_receipt> apply(prompter::verdict verdict, bool periodic,
+                                        std::string_view text);
+    std::optional<prompt_receipt> send_prompt(std::string_view text, bool periodic);
+    void send_slowly(std::string text, bool periodic, std::uint64_t began);
+    void send_overdue(pending_send& sending);
+    void send_returned(pending_send& sending, const std::exception_ptr& thrown);
+    void settle(const prompt_receipt& receipt, std::uint64_t began);
+    void follow_failure(const prompter::failure_verdict& verdict, sys::error_code error);
+    void send_deferred();
+    void report(const prompt_receipt& receipt);
+
+    // references are the strand's
+    void hold_target() noexcept override { add_ref(); }
+    void let_go_of_target() noexcept override { release(); }
+    void hold() noexcept override { add_ref(); }
+    void let_go() noexcept override { release(); }
+
+    core_ptr core_;
+    session_id id_;
+    session_channel channel_;
+    session_counters counters_;
+    std::shared_ptr<const checkpoint_policy> policy_;
+    std::unique_ptr<worker> worker_;
+    std::atomic<extras*> extras_{nullptr};
+    wake_list
+        changed_; ///< woken when the stream, a kill or a slow send has ended, the worker is gone
+    std::atomic<std::uint64_t> started_{0}; ///< readings of the metrics clock; 0: not yet
+    std::atomic<std::uint64_t> ended_{0};
+    prompter prompter_;
+    std::uint32_t worker_uses_ = 0;
+    std::atomic<session_status> status_{session_status::starting};
+    std::atomic<bool> focused_{false};
+    std::atomic<bool> turn_active_{false};
+    bool stream_open_ = false;
+    bool killing_ = false;
+    const bool counts_; ///< metrics are on
+};
+
+template <counter Which>
+void session::count(std::uint64_t amount) {
+    if (counts_) {
+        counters_.add<Which>(amount);
+    }
+}
+
+} // namespace muster::detail

@@ -1,0 +1,234 @@
+#include "runtime_core.hpp"
+#include "session_extras.hpp"
+
+#include <muster/error.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::detail {
+namespace {
+
+/// Whether `answer` is one that `asked` allows.
+bool is_allowed(const std::string& answer, const question& asked) {
+    return !asked.options || asked.is_other ||
+           std::any_of(asked.options->begin(), asked.options->end(),
+                       [&](const question_option& option) { return option.label == answer; });
+}
+
+bool is_allowed(const std::string& answer, const needs_input& asked) {
+    return asked.options.empty() ||
+           std::find(asked.options.begin(), asked.options.end(), answer) != asked.options.end();
+}
+
+[[noreturn]] void refuse(const session_id& id, const std::string& what) {
+    throw error{errc::configuration, "session '" + id.str() + "': " + what};
+}
+
+void check_answer(const session_id& id, const question& asked, const needs_input_response& given) {
+    const auto answers = [&](const input_answer& answer) {
+        return answer.question_id == asked.id;
+    };
+    const auto count = std::count_if(given.answers.begin(), given.answers.end(), answers);
+    if (count != 1) {
+        refuse(id, "question '" + asked.id + "' needs exactly one answer, not " +
+                       std::to_string(count));
+    }
+    const auto found = std::find_if(given.answers.begin(), given.answers.end(), answers);
+    if (!is_allowed(found->answer, asked)) {
+        refuse(id, "the answer to question '" + asked.id + "' is none of its options");
+    }
+}
+
+/// Throws `configuration` unless `given` answers every question of `asked` once, and nothing else.
+void check_response(const session_id& id, const needs_input& asked,
+                    const needs_input_response& given) {
+    const auto expected = std::max<std::size_t>(asked.questions.size(), 1);
+    if (given.answers.size() != expected) {
+        refuse(id, "prompt '" + asked.prompt_id + "' needs " + std::to_string(expected) +
+                       " answers, not " + std::to_string(given.answers.size()));
+    }
+    if (asked.questions.empty() && !is_allowed(given.answers.front().answer, asked)) {
+        refuse(id, "the answer to prompt '" + asked.prompt_id + "' is none of its options");
+    }
+    for (const auto& each : asked.questions) {
+        check_answer(id, each, given);
+    }
+}
+
+std::vector<envelope>::iterator find_question(std::vector<envelope>& open,
+                                              std::string_view prompt_id) {
+    return std::find_if(open.begin(), open.end(), [&](const envelope& each) {
+        return each.get_if<needs_input>()->prompt_id == prompt_id;
+    });
+}
+
+} // namespace
+
+// ---- what the ingestion coroutine pushes
+
+void session::push(event value) {
+    push(std::span{&value, 1});
+}
+
+void session::push(std::span<event> values) {
+    const auto began = core_->clock().now();
+    for (auto& value : values) {
+        take(std::move(value), began);
+    }
+    if (counts_) {
+        const auto elapsed = tick_clock::between(began, core_->clock().now());
+        counters_.add<counter::event_dispatch_nanos_total>(elapsed);
+        core_->record(latency::dispatch, elapsed / std::max<std::size_t>(values.size(), 1),
+                      values.size());
+    }
+}
+
+/// One event of the worker; what comes after the terminal one is ignored.
+void session::take(event value, std::uint64_t now) {
+    if (is_terminal(status())) {
+        return;
+    }
+    const auto kind = value.kind();
+    if (is_terminal(kind)) {
+        take_terminal(std::move(value));
+    } else if (const auto published = publish(std::move(value), now); kind != event_kind::output) {
+        heed(published);
+    }
+}
+
+void session::take_terminal(event value) {
+    switch (value.kind()) {
+    case event_kind::done: finish(session_status::done, std::move(value)); break;
+    case event_kind::killed: finish(session_status::killed, std::move(value)); break;
+    default: finish(session_status::crashed, std::move(value)); break;
+    }
+}
+
+/// What the session itself learns from an event that it has published.
+void session::heed(const envelope& published) {
+    if (const auto* change = published.get_if<turn_state>()) {
+        prompter_.turn_changed(change->active);
+        turn_active_.store(change->active, std::memory_order_relaxed);
+        send_deferred();
+    } else if (published.kind() == event_kind::needs_input) {
+        open_question(published);
+    }
+}
+
+// ---- publication
+
+/// Numbers the event in the runtime's order and hands it to both channels; nobody copies it.
+envelope session::publish(event value, std::uint64_t now) {
+    if (!envelope::is_publishable(value)) [[unlikely]] {
+        value = envelope::clone(value);
+        count<counter::event_clone_ops_total>();
+    }
+    envelope published{std::move(value), id_, core_->since_start(now)};
+    const auto kind = published.kind();
+    const auto bytes = published.output_bytes();
+    auto* const keys = kind == event_kind::output ? nullptr : &more();
+    auto& everyone = core_->everyone();
+    const auto to_everyone = everyone.subscriber_count();
+    const auto to_session = channel_.subscriber_count();
+    const auto stamp = [&](std::uint64_t sequence) {
+        published.stamp(sequence);
+    };
+    const auto sequence = everyone.publish_stamped(
+        published, stamp, bytes, keys == nullptr ? nullptr : &key_of(keys->global_keys, kind));
+    if (sequence != 0) { // 0: the runtime is going away
+        channel_.publish_at(sequence, published, bytes,
+                            keys == nullptr ? nullptr : &key_of(keys->session_keys, kind));
+    }
+    if (counts_) {
+        count_published(published, to_session, to_everyone);
+    }
+    return published;
+}
+
+void session::count_published(const envelope& published, std::size_t to_session,
+                              std::size_t to_everyone) {
+    counters_.add<counter::events_received_total>();
+    if (published.output_bytes() != 0) {
+        counters_.add<counter::output_bytes_total>(published.output_bytes());
+    }
+    if (to_session != 0) {
+        counters_.add<counter::events_forwarded_session_total>();
+    }
+    if (to_everyone != 0) {
+        counters_.add<counter::events_forwarded_global_total>();
+    }
+    counters_.set_receivers(static_cast<std::uint32_t>(to_session),
+                            static_cast<std::uint32_t>(to_everyone));
+    switch (published.kind()) {
+    case event_kind::done: counters_.add<counter::done_events_total>(); break;
+    case event_kind::crashed: counters_.add<counter::crashed_events_total>(); break;
+    case event_kind::killed: counters_.add<counter::killed_events_total>(); break;
+    default: break;
+    }
+}
+
+// ---- what subscribers report, from any thread
+
+void session::lagged(const gap& missing, bool marked) noexcept {
+    if (counts_) {
+        count_lag(counters_, missing, marked);
+        core_->totals.add<counter::subscriber_lagged_errors_session_total>();
+        core_->totals.add<counter::subscriber_lagged_events_session_total>(missing.events);
+    }
+}
+
+void session::closed() noexcept {
+    core_->totals.add<counter::subscriber_closed_session_total>();
+}
+
+void session::received(const envelope& oldest) noexcept {
+    core_->record_receipt(oldest);
+}
+
+// ---- questions
+
+void session::open_question(const envelope& published) {
+    auto& extra = more();
+    {
+        const std::lock_guard lock{extra.mutex};
+        const auto known =
+            find_question(extra.open_questions, published.get_if<needs_input>()->prompt_id);
+        if (known == extra.open_questions.end()) {
+            extra.open_questions.push_back(published);
+        } else {
+            *known = published;
+        }
+    }
+    prompter_.waiting_changed(true);
+}
+
+/// Closes the question that `response` answers and returns it. Throws if there is none such, or if
+/// the response does not fit.
+envelope session::take_question(const needs_input_response& response) {
+    auto& extra = more();
+    const std::lock_guard lock{extra.mutex};
+    const auto found = find_question(extra.open_questions, response.prompt_id);
+    if (found == extra.open_questions.end()) {
+        throw error{errc::prompt_not_found, "session '" + id_.str() + "' has no open prompt '" +
+                                                response.prompt_id + "': see its open questions"};
+    }
+    check_response(id_, *found->get_if<needs_input>(), response);
+    auto taken = *found;
+    extra.open_questions.erase(found);
+    prompter_.waiting_changed(!extra.open_questions.empty());
+    return taken;
+}
+
+void session::restore_question(const envelope& question) {
+    auto& extra = more();
+    const std::lock_guard lock{extra.mutex};
+    if (status() == session_status::running &&
+        find_question(extra.open_questions, question.get_if<needs_input>()->prompt_id) ==
+            extra.open_questions.end()) {
+        extra.open_questions.push_back(question);
+        prompter_.waiting_changed(true);
+    }
+}
+
+} // namespace muster::detail

@@ -1,0 +1,78 @@
+#pragma once
+
+#include "session.hpp"
+
+#include <muster/fanout/conflation_slot.hpp>
+#include <muster/time/wheel_timer.hpp>
+
+#include <boost/asio/cancellation_signal.hpp>
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace muster::detail {
+
+/// Keeps session and worker alive while a coroutine uses them.
+class session::worker_use {
+public:
+    explicit worker_use(session& user) noexcept : user_{&user} { ++user_->worker_uses_; }
+    worker_use(const worker_use&) = delete;
+    worker_use& operator=(const worker_use&) = delete;
+    ~worker_use() {
+        --user_->worker_uses_;
+        user_->release_worker();
+    }
+
+private:
+    session_ptr user_;
+};
+
+/// The latest event of each status kind of one session, kept for the slow subscribers of a channel.
+using status_keys = std::array<conflation_slot<envelope>, event_kind_count - 1>;
+
+[[nodiscard]] inline conflation_slot<envelope>& key_of(status_keys& keys,
+                                                       event_kind kind) noexcept {
+    return keys[static_cast<std::size_t>(kind) - 1]; // output, the first kind, has none
+}
+
+/// A prompt that the backend did not take at once: its deadline, and the way to give it up.
+struct session::pending_send {
+    prompt_receipt receipt;
+    std::uint64_t began;
+    bool settled = false; ///< the receipt is out
+    basic_wheel_timer<session_executor> deadline;
+    asio::cancellation_signal give_up;
+
+    pending_send(prompt_receipt started, std::uint64_t began_at, const session_executor& strand,
+                 const wheel_service& timers)
+        : receipt{std::move(started)}, began{began_at}, deadline{strand, timers} {}
+};
+
+/// What only some sessions need, made when first needed.
+struct session::extras {
+    status_keys session_keys;
+    status_keys global_keys;
+    std::optional<std::optional<std::string>> held_end; ///< how the stream ended during a kill
+    std::optional<std::string> deferred_text; ///< asked for while busy, if not the policy's
+    std::shared_ptr<pending_send> sending;
+
+    mutable std::mutex mutex; ///< guards what `info` reads from any thread:
+    std::vector<envelope> open_questions;
+    envelope end;
+};
+
+inline session::extras& session::more() {
+    auto* present = if_more();
+    if (present == nullptr) {
+        present = new extras;
+        extras_.store(present, std::memory_order_release); // pairs with if_more on other threads
+    }
+    return *present;
+}
+
+} // namespace muster::detail
