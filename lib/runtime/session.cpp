@@ -133,7 +133,7 @@ session_awaitable<> session::send_prelude(std::string text) {
     }
     if (failed) {
         try {
-            co_await end_for_good();
+            co_await stop();
         } catch (...) {
             abandon(); // the input's failure is the one to tell
         }
