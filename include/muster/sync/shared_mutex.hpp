@@ -1,6 +1,6 @@
 #pragma once
 
-#include <muster/detail/resumes_coroutine.hpp>
+#include <muster/detail/try_first.hpp>
 #include <muster/sync/lock_op.hpp>
 #include <muster/sync/shared_mutex_base.hpp>
 
@@ -28,9 +28,10 @@ namespace muster {
 /// Guarantees
 /// - A handler is called exactly once, by post on its associated executor (default: the mutex's),
 ///   or destroyed uncalled when a context dies.
-/// - In a coroutine (`co_await` of the default token, `use_awaitable`, `as_tuple` of these) a lock
-///   that is free is taken without a hop and without an allocation: the coroutine goes on at once,
-///   at most 16 times in a row.
+/// - `co_await mutex.async_lock()` in an `asio::awaitable` tries first: a lock that is free is
+/// taken
+///   without suspending, without a hop and without an allocation. So a coroutine that finds its
+///   locks free does not yield by them. With a token, even `deferred`, it always goes by post.
 /// - A lock that was granted is delivered even if a cancellation arrives before the completion
 ///   runs; if the completion is destroyed unrun, the lock passes on. It is never lost.
 /// - Destroying the mutex completes what waits, and what was granted and has not been delivered,
@@ -45,12 +46,11 @@ namespace muster {
 /// block with its handler's allocator (by default recycled by Asio) and one for the post.
 template <typename Executor>
 class basic_shared_mutex {
-    using default_token =
-        std::conditional_t<std::is_void_v<typename asio::default_completion_token<Executor>::type>,
-                           asio::deferred_t,
-                           typename asio::default_completion_token<Executor>::type>;
+    using default_token = typename asio::default_completion_token<Executor>::type;
     template <lock_mode Mode>
     class initiate_lock;
+    template <lock_mode Mode>
+    class operation;
 
 public:
     using executor_type = Executor;
@@ -77,19 +77,21 @@ public:
     /// Errors: operation_aborted (cancelled or the mutex destroyed; the holder is empty).
     /// Cancellation: terminal, partial, total; a cancelled wait has not held the lock, and a wait
     /// that has been granted completes with it. Complexity: constant.
-    template <typename CompletionToken = default_token>
-    auto async_lock(CompletionToken&& token = CompletionToken{}) {
-        return asio::async_initiate<CompletionToken, void(boost::system::error_code, unique_lock)>(
-            initiate_lock<lock_mode::exclusive>{*this}, token);
+    template <typename CompletionToken>
+    auto async_lock(CompletionToken&& token) {
+        return operation<lock_mode::exclusive>{*this}(std::forward<CompletionToken>(token));
     }
+    /// With the executor's default token; without one, the operation itself, to `co_await` or to
+    /// call with a token later.
+    [[nodiscard]] auto async_lock() { return by_default<lock_mode::exclusive>(); }
 
     /// Takes the lock together with other readers: completes with `void(error_code, shared_lock)`.
     /// Errors, cancellation and complexity as of async_lock.
-    template <typename CompletionToken = default_token>
-    auto async_lock_shared(CompletionToken&& token = CompletionToken{}) {
-        return asio::async_initiate<CompletionToken, void(boost::system::error_code, shared_lock)>(
-            initiate_lock<lock_mode::shared>{*this}, token);
+    template <typename CompletionToken>
+    auto async_lock_shared(CompletionToken&& token) {
+        return operation<lock_mode::shared>{*this}(std::forward<CompletionToken>(token));
     }
+    [[nodiscard]] auto async_lock_shared() { return by_default<lock_mode::shared>(); }
 
     /// Takes the lock alone if nobody holds it or waits; otherwise the holder is empty.
     [[nodiscard]] unique_lock try_lock() noexcept { return attempt<lock_mode::exclusive>(); }
@@ -107,6 +109,15 @@ private:
     template <lock_mode Mode>
     [[nodiscard]] lock_holder<Mode> attempt() noexcept {
         return lock_holder<Mode>{base_.core().template try_lock<Mode>() ? &base_ : nullptr};
+    }
+
+    template <lock_mode Mode>
+    [[nodiscard]] auto by_default() {
+        if constexpr (std::is_void_v<default_token>) {
+            return operation<Mode>{*this};
+        } else {
+            return operation<Mode>{*this}(default_token{});
+        }
     }
 
     Executor executor_;
@@ -131,30 +142,10 @@ public:
 
     template <typename Handler>
     void operator()(Handler&& handler) const {
-        if constexpr (detail::resumes_coroutine<std::decay_t<Handler>>) {
-            if (complete_inline(handler)) {
-                return;
-            }
-        }
         start(std::decay_t<Handler>{std::forward<Handler>(handler)});
     }
 
 private:
-    /// Touches nothing of this object after the call: the coroutine may have destroyed it.
-    template <typename Handler>
-    bool complete_inline(Handler& handler) const {
-        if (!detail::inline_resumption::possible()) {
-            return false;
-        }
-        lock_holder<Mode> lock = mutex_->attempt<Mode>();
-        if (!lock) {
-            return false;
-        }
-        const detail::inline_resumption nested;
-        std::move(handler)(boost::system::error_code{}, std::move(lock));
-        return true;
-    }
-
     template <typename Handler>
     void start(Handler handler) const {
         detail::shared_mutex_base& base = mutex_->base_;
@@ -165,6 +156,34 @@ private:
         }
     }
 
+    basic_shared_mutex* mutex_;
+};
+
+/// The wait for a lock before it is given a token. Cheap to copy; refers to the mutex.
+template <typename Executor>
+template <lock_mode Mode>
+class basic_shared_mutex<Executor>::operation {
+    using signature = void(boost::system::error_code, lock_holder<Mode>);
+
+public:
+    explicit operation(basic_shared_mutex& mutex) noexcept : mutex_{&mutex} {}
+
+    /// The return type is spelled out, for Asio asks whether the call would be possible.
+    template <typename CompletionToken>
+    auto operator()(CompletionToken&& token) const
+        -> decltype(asio::async_initiate<CompletionToken, signature>(
+            std::declval<initiate_lock<Mode>>(), token)) {
+        return asio::async_initiate<CompletionToken, signature>(initiate_lock<Mode>{*mutex_},
+                                                                token);
+    }
+
+    // For detail::tries_first.
+    [[nodiscard]] lock_holder<Mode> try_now() const noexcept {
+        return mutex_->template attempt<Mode>();
+    }
+    [[nodiscard]] auto waiting() const { return (*this)(asio::deferred); }
+
+private:
     basic_shared_mutex* mutex_;
 };
 
