@@ -2,10 +2,10 @@
 
 #include <muster/backend/backend.hpp>
 #include <muster/checkpoint/policy.hpp>
-#include <muster/event_subscription.hpp>
 #include <muster/fanout/broadcast.hpp>
 #include <muster/metrics/snapshot.hpp>
-#include <muster/runtime_options.hpp>
+#include <muster/runtime/event_subscription.hpp>
+#include <muster/runtime/options.hpp>
 #include <muster/session/session_info.hpp>
 #include <muster/session/spawn_request.hpp>
 

@@ -4,11 +4,11 @@
 #include "session.hpp"
 
 #include <muster/checkpoint/scheduler.hpp>
-#include <muster/detail/subscription_account.hpp>
 #include <muster/metrics/clock.hpp>
 #include <muster/metrics/counters.hpp>
 #include <muster/metrics/histogram.hpp>
 #include <muster/runtime.hpp>
+#include <muster/runtime/subscription_account.hpp>
 #include <muster/sync/shared_mutex.hpp>
 #include <muster/time/wheel_service.hpp>
 

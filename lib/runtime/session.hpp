@@ -3,11 +3,11 @@
 #include <muster/backend/backend.hpp>
 #include <muster/checkpoint/prompter.hpp>
 #include <muster/checkpoint/scheduler.hpp>
-#include <muster/detail/subscription_account.hpp>
 #include <muster/detail/wake_list.hpp>
 #include <muster/fanout/broadcast.hpp>
 #include <muster/metrics/counters.hpp>
-#include <muster/runtime_options.hpp>
+#include <muster/runtime/options.hpp>
+#include <muster/runtime/subscription_account.hpp>
 #include <muster/session/envelope.hpp>
 #include <muster/session/session_info.hpp>
 #include <muster/session/spawn_request.hpp>

@@ -1,4 +1,4 @@
-#include <muster/detail/subscription_account.hpp>
+#include <muster/runtime/subscription_account.hpp>
 
 #include <string>
 

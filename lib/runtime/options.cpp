@@ -1,5 +1,5 @@
 #include <muster/error.hpp>
-#include <muster/runtime_options.hpp>
+#include <muster/runtime/options.hpp>
 
 #include <cmath>
 

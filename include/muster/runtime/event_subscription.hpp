@@ -1,8 +1,8 @@
 #pragma once
 
-#include <muster/detail/subscription_account.hpp>
 #include <muster/error.hpp>
 #include <muster/fanout/subscription.hpp>
+#include <muster/runtime/subscription_account.hpp>
 #include <muster/session/envelope.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
