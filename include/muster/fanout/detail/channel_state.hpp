@@ -6,9 +6,11 @@
 #include <muster/fanout/detail/subscriber.hpp>
 #include <muster/fanout/settings.hpp>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace muster::detail::fanout {
@@ -111,7 +113,10 @@ public:
     [[nodiscard]] bool has_something(const reader_type& reader) const noexcept {
         return this->anything_for(reader);
     }
-    void wait_for_event(reader_type& reader) noexcept {
+    void wait_for_event(reader_type& reader) {
+        if (!work_) {
+            work_.emplace(settings_->executor);
+        }
         reader.wait = wait_state::waiting;
         waiting_.push_back(reader);
     }
@@ -136,6 +141,7 @@ private:
     [[nodiscard]] bool claim_flush() noexcept;
     void post_flush() noexcept;
     void flush_some(guard& held);
+    [[nodiscard]] std::optional<asio::executor_work_guard<Executor>> end_work() noexcept;
     void abort(guard& held, reader_type& reader) noexcept;
     void count_subscribers() noexcept {
         // relaxed: a statistic.
@@ -146,6 +152,8 @@ private:
     std::shared_ptr<const settings_type> settings_;
     wait_list<reader_type> waiting_;
     wait_list<reader_type> ready_;
+    // While there are waiters; taken when the first comes, given back when a flush leaves none.
+    std::optional<asio::executor_work_guard<Executor>> work_;
     std::uint64_t lagged_events_ = 0;
     std::uint64_t lagged_bytes_ = 0;
     std::uint64_t gaps_ = 0;

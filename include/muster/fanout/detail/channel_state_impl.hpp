@@ -151,9 +151,22 @@ void channel_state<T, Slots, Executor>::abort(guard& held, reader_type& reader) 
     if (std::exchange(reader.wait, wait_state::posted) != wait_state::posted) {
         wait_list<reader_type>::unlink(reader);
         auto* const op = reader.op;
+        const auto work = end_work(); // until the completion has been posted
         held.unlock();
         op->post();
     }
+}
+
+// Called with the lock; the result is to be destroyed without.
+template <typename T, std::size_t Slots, typename Executor>
+auto channel_state<T, Slots, Executor>::end_work() noexcept
+    -> std::optional<asio::executor_work_guard<Executor>> {
+    std::optional<asio::executor_work_guard<Executor>> ended;
+    if (work_ && waiting_.empty() && ready_.empty()) {
+        ended.emplace(std::move(*work_)); // a guard cannot be assigned
+        work_.reset();
+    }
+    return ended;
 }
 
 // --- receiving ----------------------------------------------------------------------------------
@@ -240,6 +253,7 @@ void channel_state<T, Slots, Executor>::flush() {
         channel_state& channel;
         ~epilogue() {
             guard held = channel.lock();
+            const auto work = channel.end_work();
             if (!channel.ready_.empty() && !channel.flush_posted_ && !channel.orphaned_) {
                 channel.flush_posted_ = true; // and keeps this flush's hold
                 held.unlock();
@@ -303,6 +317,7 @@ void channel_state<T, Slots, Executor>::shutdown() noexcept {
         op->abandon();
         held = this->lock();
     }
+    const auto work = end_work();
     this->release_hold(std::move(held));
 }
 

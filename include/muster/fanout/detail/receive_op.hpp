@@ -82,8 +82,7 @@ class receive_op final : public receive_op_base<T, Slots, Executor> {
 public:
     template <typename H>
     receive_op(channel_type& channel, reader_type& reader, H&& handler)
-        : base{channel, reader}, handler_{std::forward<H>(handler)},
-          work_{asio::get_associated_executor(handler_, channel.settings().executor)} {}
+        : base{channel, reader}, handler_{std::forward<H>(handler)} {}
 
     /// Makes an operation; its memory comes from the handler's allocator, or if that is the
     /// standard one, from the subscription's last operation.
@@ -106,20 +105,20 @@ public:
         auto& reader = *this->reader_;
         guard held = channel.lock();
         reader.op = this;
-        if (reader.disconnected || channel.has_something(reader)) {
+        if (channel.has_something(reader)) {
             reader.wait = wait_state::posted;
             held.unlock();
             post();
         } else {
-            channel.wait_for_event(reader);
+            wait();
         }
     }
 
     [[nodiscard]] bool runs_on(const Executor& executor) const noexcept override {
-        return same_executor(work_.get_executor(), executor);
+        return same_executor(own_executor(), executor);
     }
 
-    void post() noexcept override { asio::post(work_.get_executor(), runner{*this}); }
+    void post() noexcept override { asio::post(own_executor(), runner{*this}); }
 
     void run(guard held) override {
         auto& channel = *this->channel_;
@@ -130,22 +129,26 @@ public:
         if (!this->aborted_) {
             status = channel.template poll<Take>(held, reader, result, freed);
             if (status == poll_result::empty) {
-                channel.wait_for_event(reader);
+                wait();
                 return channel.settle(held, freed);
             }
         }
+        const bool last = leave(reader);
         channel.settle(held, freed);
         if (status == poll_result::closed || Take::missing(result)) [[unlikely]] {
             channel.report(reader, status, Take::missing(result));
         }
-        complete(status, std::move(result));
+        complete(status, result, last);
     }
 
     void abandon() noexcept override {
         unbind_cancellation();
-        const Handler dies_last{std::move(handler_)};
         const auto work = std::move(work_);
-        dispose(asio::get_associated_allocator(dies_last));
+        const Handler dies_last{std::move(handler_)};
+        guard held = this->channel_->lock();
+        const bool last = leave(*this->reader_);
+        held.unlock();
+        dispose(asio::get_associated_allocator(dies_last), last);
     }
 
 private:
@@ -204,11 +207,11 @@ private:
         }
     }
 
-    void complete(poll_result status, typename Take::result result) {
+    void complete(poll_result status, typename Take::result& result, bool last) {
         unbind_cancellation();
-        Handler handler{std::move(handler_)};
         const auto work = std::move(work_);
-        dispose(asio::get_associated_allocator(handler));
+        Handler handler{std::move(handler_)};
+        dispose(asio::get_associated_allocator(handler), last);
         std::move(handler)(error_of(status), std::move(result));
     }
 
@@ -222,16 +225,31 @@ private:
         return asio::error::operation_aborted;
     }
 
-    // Frees the operation, and the subscriber if nobody else needs it.
-    void dispose(const allocator_type& allocator) noexcept {
+    [[nodiscard]] executor_type own_executor() const noexcept {
+        return asio::get_associated_executor(handler_, this->channel_->settings().executor);
+    }
+
+    // Called with the lock. What waits is outstanding work: of the channel's executor for all its
+    // waiters together, of another executor for each.
+    void wait() {
+        auto& channel = *this->channel_;
+        if (!runs_on(channel.settings().executor)) {
+            work_.emplace(own_executor());
+        }
+        channel.wait_for_event(*this->reader_);
+    }
+
+    // Called with the lock. True: the subscription is gone, the subscriber is ours to bury.
+    [[nodiscard]] static bool leave(reader_type& reader) noexcept {
+        reader.op = nullptr;
+        reader.wait = wait_state::none;
+        return reader.dropped;
+    }
+
+    void dispose(const allocator_type& allocator, bool last) noexcept {
         auto& channel = *this->channel_;
         auto& reader = *this->reader_;
         release_memory(reader, allocator);
-        guard held = channel.lock();
-        reader.op = nullptr;
-        reader.wait = wait_state::none;
-        const bool last = reader.dropped;
-        held.unlock();
         if (last) {
             channel.bury(reader);
         }
@@ -249,7 +267,7 @@ private:
     }
 
     Handler handler_;
-    asio::executor_work_guard<executor_type> work_;
+    std::optional<asio::executor_work_guard<executor_type>> work_;
 };
 
 } // namespace muster::detail::fanout
