@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 namespace muster::perf {
 namespace {
@@ -58,7 +59,8 @@ std::string checks_text(const report& source) {
 std::string joined(const std::vector<double>& values) {
     std::string text;
     for (const double value : values) {
-        text += (text.empty() ? "" : ", ") + to_text(value);
+        text += text.empty() ? "" : ", ";
+        text += to_text(value);
     }
     return text;
 }
@@ -83,12 +85,13 @@ std::vector<std::string> figure_row(const scenario& subject, const report& sourc
 void add_rows(text_table& table, const report& source) {
     const auto* subject = find_scenario(source.scenario->name);
     bool first = true;
-    for (const auto& metric : source.metrics) {
-        const auto& shown = subject->headlines;
-        if (std::find(shown.begin(), shown.end(), metric.name) == shown.end()) {
+    for (const auto& headline : subject->headlines) {
+        const auto metric = std::find_if(source.metrics.begin(), source.metrics.end(),
+                                         [&](const auto& each) { return each.name == headline; });
+        if (metric == source.metrics.end()) {
             continue;
         }
-        auto cells = figure_row(*subject, source, metric);
+        auto cells = figure_row(*subject, source, *metric);
         if (!std::exchange(first, false)) {
             for (const std::size_t repeated : {0, 1, 7}) {
                 cells[repeated].clear();
@@ -201,7 +204,8 @@ std::string scenario_list() {
     for (const auto& each : scenarios()) {
         std::string counts;
         for (const std::size_t count : each.session_counts) {
-            counts += (counts.empty() ? "" : ",") + std::to_string(count);
+            counts += counts.empty() ? "" : ",";
+            counts += std::to_string(count);
         }
         table.row({each.name, counts, std::to_string(each.max_sessions), each.purpose});
     }

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""What muster-perf says and leaves behind: `muster_perf_test.py PROGRAM` runs it, well and badly.
+
+Each test is a method whose name is a sentence. Runs scenarios as small as they get.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+PROGRAM = None
+SMALL = ["stream_pressure", "--sessions", "1", "--repetitions", "2"]
+
+
+def run(*arguments, **options):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=120, check=False, **options)
+
+
+class MusterPerf(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="muster-perf-test-")
+        self.addCleanup(scratch.cleanup)
+        self.scratch = Path(scratch.name)
+
+    def refused(self, result, *words):
+        """Exit code 2, one line on standard error that has these words, nothing else."""
+        self.assertEqual(result.returncode, 2, result)
+        self.assertEqual(result.stdout, "")
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        for word in words:
+            self.assertIn(word, result.stderr)
+
+    def names(self):
+        return sorted(str(p.relative_to(self.scratch)) for p in self.scratch.rglob("*"))
+
+    # ---- arguments
+
+    def test_the_list_names_every_scenario_with_its_limit(self):
+        result = run("--list", cwd=self.scratch)
+        self.assertEqual(result.returncode, 0, result)
+        for name in ("checkpoint_overhead", "fanout_overhead", "subscription_lifecycle_churn",
+                     "stream_pressure", "process_sessions"):
+            self.assertIn(name, result.stdout)
+        self.assertIn("100000", result.stdout)
+        self.assertEqual(self.names(), [])
+
+    def test_help_shows_examples_and_exit_codes(self):
+        result = run("--help")
+        self.assertEqual(result.returncode, 0)
+        for words in ("Examples:", "Exit code:", "--sessions", "--baseline"):
+            self.assertIn(words, result.stdout)
+
+    def test_an_unknown_scenario_is_refused_with_a_suggestion(self):
+        self.refused(run("fanout_overhed", cwd=self.scratch), "did you mean fanout_overhead?")
+        self.refused(run("qqqqqqqqqqqqqqq", cwd=self.scratch), "--list")
+        self.assertEqual(self.names(), [])
+
+    def test_session_counts_that_are_none_are_refused(self):
+        for count in ("0", "-3", "abc", "1,,2", "1.5", "99999999999999999999", "10x"):
+            self.refused(run("fanout_overhead", "--sessions", count, cwd=self.scratch),
+                         "session count")
+        self.refused(run("fanout_overhead", "--sessions=", cwd=self.scratch), "--sessions")
+        self.assertEqual(self.names(), [])
+
+    def test_a_session_count_over_the_limit_is_refused_with_the_limit(self):
+        result = run("fanout_overhead", "--sessions", "10,100001", cwd=self.scratch)
+        self.refused(result, "fanout_overhead", "100000", "100001")
+        self.assertEqual(self.names(), [])
+
+    def test_numbers_of_repetitions_are_checked(self):
+        for count in ("0", "-1", "many", "1001"):
+            self.refused(run(*SMALL[:3], "--repetitions", count, cwd=self.scratch), "repetitions")
+
+    def test_an_unknown_option_is_refused(self):
+        self.refused(run("--sesions", "3", cwd=self.scratch), "--sesions", "--help")
+
+    # ---- documents
+
+    def test_documents_and_an_index_are_written(self):
+        out = self.scratch / "a" / "b"
+        result = run(*SMALL, "--out", out)
+        self.assertEqual(result.returncode, 0, result)
+        self.assertIn("queue_pressure_dropped_events_total", result.stdout)
+        self.assertEqual(sorted(p.name for p in out.iterdir()),
+                         ["index.json", "stream_pressure-1.json"])
+        index = json.loads((out / "index.json").read_text())
+        self.assertEqual(index["documents"], [{"file": "stream_pressure-1.json",
+                                               "scenario": "stream_pressure", "sessions": 1,
+                                               "passed": True}])
+        document = json.loads((out / "stream_pressure-1.json").read_text())
+        self.assertEqual(document["totals"]["queue_pressure_dropped_events_total"], 120)
+        self.assertEqual(len(document["repetitions"]), 2)
+
+    def test_without_a_directory_documents_go_to_muster_reports(self):
+        run(*SMALL, cwd=self.scratch)
+        self.assertIn("muster-reports/stream_pressure-1.json", self.names())
+
+    def test_json_prints_documents_and_nothing_else_and_writes_no_file(self):
+        result = run(*SMALL, "--json", cwd=self.scratch)
+        self.assertEqual(result.returncode, 0, result)
+        self.assertEqual(json.loads(result.stdout)["schema"], "muster-report")
+        self.assertEqual(result.stderr, "")
+        self.assertEqual(self.names(), [])
+
+    def test_what_is_named_twice_is_run_once(self):
+        result = run("stream_pressure", *SMALL, "--json", cwd=self.scratch)
+        self.assertEqual(json.loads(result.stdout)["scenario"]["sessions"], 1)
+
+    def test_earlier_documents_serve_as_a_baseline(self):
+        self.assertEqual(run(*SMALL, "--out", self.scratch).returncode, 0)
+        for baseline in (self.scratch, self.scratch / "stream_pressure-1.json"):
+            result = run(*SMALL, "--json", "--baseline", baseline)
+            self.assertEqual(result.returncode, 0, result)
+            metrics = json.loads(result.stdout)["baseline"]["metrics"]
+            self.assertEqual(metrics["events_received_total"]["verdict"], "same")
+
+    def test_what_is_no_baseline_is_refused(self):
+        broken = self.scratch / "broken.json"
+        broken.write_text('{"schema": "muster-rep')
+        self.refused(run(*SMALL, "--baseline", broken), "broken.json")
+        self.refused(run(*SMALL, "--baseline", self.scratch / "missing"), "missing")
+        self.refused(run(*SMALL, "--baseline", self.scratch), "no report")
+
+    # ---- directories and disks
+
+    def test_a_directory_that_cannot_be_made_is_refused_before_anything_runs(self):
+        (self.scratch / "file").write_text("mine")
+        self.refused(run(*SMALL, "--out", self.scratch / "file"), "file")
+        self.refused(run(*SMALL, "--out", self.scratch / "file" / "below"), "below")
+        self.refused(run(*SMALL, "--out", "/proc/muster"), "/proc/muster")
+        self.refused(run(*SMALL, "--out="), "--out")
+        self.assertEqual((self.scratch / "file").read_text(), "mine")
+
+    @unittest.skipIf(os.geteuid() == 0, "root writes everywhere")
+    def test_an_unwritable_directory_is_refused(self):
+        self.scratch.chmod(0o500)
+        self.addCleanup(self.scratch.chmod, 0o700)
+        self.refused(run(*SMALL, "--out", self.scratch), str(self.scratch))
+
+    def test_a_full_disk_leaves_nothing_half_written(self):
+        earlier = self.scratch / "stream_pressure-1.json"
+        earlier.write_text("earlier")
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
+        result = run(*SMALL, "--out", self.scratch, preexec_fn=limit)
+        self.refused(result, "stream_pressure-1.json", "free some space")
+        self.assertEqual(earlier.read_text(), "earlier")
+        self.assertEqual(self.names(), ["stream_pressure-1.json"])
+
+    def test_a_full_standard_output_is_an_error(self):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([PROGRAM, *SMALL, "--json"], stdout=full,
+                                    stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("standard output", result.stderr)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
