@@ -36,9 +36,6 @@ bool registry::insert(session_ptr added) {
 
 void registry::remove(session& removed, const session_counter_values& counted) {
     const auto place = removed.place;
-    if (place >= by_place_.size() || by_place_[place].get() != &removed) {
-        return;
-    }
     {
         std::lock_guard lock{scans_lock_};
         for (auto* under_way : scans_) {

@@ -32,6 +32,10 @@ public:
     registry(const registry&) = delete;
     registry& operator=(const registry&) = delete;
 
+    [[nodiscard]] bool contains(const session& looked_for) const noexcept {
+        return looked_for.place < by_place_.size() &&
+               by_place_[looked_for.place].get() == &looked_for;
+    }
     [[nodiscard]] session_ptr find(const session_id& id) const;
     [[nodiscard]] std::size_t size() const noexcept { return by_id_.size(); }
     /// Places, free ones included.
@@ -45,7 +49,7 @@ public:
 
     /// False if the id is taken; then nothing has changed.
     bool insert(session_ptr added);
-    /// Removes the session if it is in here; tells the scans under way what it had counted.
+    /// Removes a session that is in here; tells the scans under way what it had counted.
     void remove(session& removed, const session_counter_values& counted);
     /// Removes and returns everything.
     [[nodiscard]] std::vector<session_ptr> clear();

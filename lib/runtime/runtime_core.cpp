@@ -30,7 +30,8 @@ runtime_core::runtime_core(asio::io_context& io, std::shared_ptr<backend> worker
           io.get_executor(), options.session_retention)},
       everyone_{io.get_executor(), options.global_retention}, receipts_{io.get_executor()},
       diagnostics_{io.get_executor()}, timers_{make_timers(io, options)}, scheduler_{timers_, lock,
-                                                                                     clock_} {}
+                                                                                     clock_},
+      admission_{options.admission, timers_}, keeper_{*this, timers_, options.terminal} {}
 
 runtime_core::~runtime_core() = default;
 
@@ -49,6 +50,9 @@ runtime_core::policy_for(const spawn_options& options) const {
 }
 
 void runtime_core::forget(session& removed) {
+    if (!sessions.contains(removed)) {
+        return;
+    }
     const auto counted = removed.counters().read(clock_);
     if (focused.get() == &removed) {
         move_focus(nullptr);
@@ -134,8 +138,18 @@ private:
     core_ptr core_;
 };
 
+void runtime_core::refuse_spawns() {
+    closing_.store(true, std::memory_order_release);
+    admission_.open_up();
+}
+
+void runtime_core::session_ended(session& ended) {
+    keeper_.keep(session_ptr{&ended});
+}
+
 void runtime_core::close() noexcept {
     refuse_spawns();
+    keeper_.close();
     everyone_.close();
     receipts_.close();
     diagnostics_.close();

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "admission.hpp"
 #include "registry.hpp"
 #include "session.hpp"
+#include "terminal_keeper.hpp"
 
 #include <muster/checkpoint/scheduler.hpp>
 #include <muster/metrics/clock.hpp>
@@ -49,7 +51,8 @@ public:
     registry sessions;
     session_ptr focused;
 
-    /// Removes a session and keeps what it has counted. Needs the write lock.
+    /// Removes a session, if it is still there, and keeps what it has counted. Needs the write
+    /// lock.
     void forget(session& removed);
     /// Needs the write lock.
     void move_focus(session_ptr next);
@@ -67,6 +70,7 @@ public:
     [[nodiscard]] diagnostic_channel& diagnostics() noexcept { return diagnostics_; }
     [[nodiscard]] wheel_service& timers() noexcept { return timers_; }
     [[nodiscard]] checkpoint_scheduler& scheduler() noexcept { return scheduler_; }
+    [[nodiscard]] detail::admission& admission() noexcept { return admission_; }
     [[nodiscard]] account_ptr account() noexcept { return account_ptr{this}; }
     [[nodiscard]] const std::shared_ptr<const session_channel::settings_type>&
     session_settings() const noexcept {
@@ -104,7 +108,9 @@ public:
 
     // ---- the end
     [[nodiscard]] bool closing() const noexcept { return closing_.load(std::memory_order_acquire); }
-    void refuse_spawns() noexcept { closing_.store(true, std::memory_order_release); }
+    void refuse_spawns();
+    /// A session has become terminal; called on its strand.
+    void session_ended(session& ended);
     /// Workers are counted from when a session has got one until it is destroyed.
     void worker_came() noexcept { live_workers_.fetch_add(1, std::memory_order_relaxed); }
     void worker_gone() noexcept { live_workers_.fetch_sub(1, std::memory_order_acq_rel); }
@@ -143,6 +149,8 @@ private:
     diagnostic_channel diagnostics_;
     wheel_service timers_;
     checkpoint_scheduler scheduler_;
+    detail::admission admission_;
+    terminal_keeper keeper_;
     std::atomic<std::size_t> live_workers_{0};
     std::atomic<bool> closing_{false};
 };

@@ -24,6 +24,14 @@ std::string text_of(const std::exception_ptr& thrown) {
     }
 }
 
+std::unique_ptr<const supervision_options> supervision_of(const spawn_options& options) {
+    if (options.restart.when == restart_policy::mode::never && options.silence.after.count() == 0) {
+        return nullptr;
+    }
+    return std::make_unique<const supervision_options>(
+        supervision_options{options.restart, options.silence});
+}
+
 } // namespace
 
 /// What the ingestion coroutine ends in.
@@ -34,10 +42,10 @@ struct session::stream_end {
 };
 
 session::session(runtime_core& core, session_id id, const spawn_options& options)
-    : light_strand_state{core.context().get_executor()}, checkpoint_target{core.scheduler(),
-                                                                           core.timers()},
-      core_{&core}, id_{std::move(id)}, channel_{core.session_settings()},
-      policy_{core.policy_for(options)}, counts_{core.metrics_enabled()} {}
+    : light_strand_state{core.context().get_executor()},
+      checkpoint_target{core.scheduler(), core.timers()}, core_{&core}, id_{std::move(id)},
+      channel_{core.session_settings()}, policy_{core.policy_for(options)},
+      supervision_{supervision_of(options)}, counts_{core.metrics_enabled()} {}
 
 session::~session() {
     if (worker_) {
@@ -75,24 +83,30 @@ session_info session::info() const {
     shown.status = status();
     shown.visibility = focused() ? visibility::focused : visibility::background;
     shown.age = age();
+    shown.queue_position = core_->admission().position(ticket.load(std::memory_order_relaxed));
     shown.turn_active = turn_active_.load(std::memory_order_relaxed);
     if (const auto* extra = if_more()) {
         const std::lock_guard lock{extra->mutex};
         shown.open_questions = extra->open_questions;
         shown.end = extra->end;
+        shown.restarts = extra->restarts;
     }
     return shown;
 }
 
 session_awaitable<> session::start(spawn_request request) {
     const worker_use use{*this};
-    co_await spawn_worker(request);
+    plan_restarts(request);
+    co_await spawn_worker(request, {});
+    watch_silence();
     if (request.instruction_prelude) {
         co_await send_prelude(std::move(*request.instruction_prelude));
     }
 }
 
-session_awaitable<> session::spawn_worker(const spawn_request& request) {
+/// `restart_reason`: how the previous worker ended, if there was one.
+session_awaitable<> session::spawn_worker(const spawn_request& request,
+                                          std::optional<std::string> restart_reason) {
     auto spawned = co_await core_->workers().spawn(request, executor());
     if (spawned->id() != id_) {
         co_await refuse(std::move(spawned));
@@ -104,9 +118,13 @@ session_awaitable<> session::spawn_worker(const spawn_request& request) {
         throw error{errc::shutting_down,
                     "session '" + id_.str() + "': the runtime is shutting down"};
     }
-    started_.store(core_->clock().now(), std::memory_order_relaxed);
     status_.store(session_status::running, std::memory_order_release);
     stream_open_ = true;
+    if (restart_reason) {
+        announce_restart(std::move(*restart_reason));
+    } else {
+        started_.store(core_->clock().now(), std::memory_order_relaxed);
+    }
     asio::co_spawn(executor(), worker_->run(*this), stream_end{session_ptr{this}});
     core_->scheduler().add(*this, *policy_, id_.hash());
 }
@@ -146,6 +164,10 @@ session_awaitable<> session::stop() {
     while (killing_) {
         co_await wait_for_change();
     }
+    if (cancel_restart()) {
+        finish(session_status::killed, event{killed{}});
+        co_return;
+    }
     require_running();
     killing_ = true;
     std::exception_ptr failed;
@@ -169,7 +191,8 @@ session_awaitable<> session::stop() {
 }
 
 session_awaitable<> session::end_for_good() {
-    if (status() == session_status::running) {
+    if (const auto* plan = if_planned();
+        status() == session_status::running || (plan != nullptr && plan->waiting)) {
         co_await stop();
     }
     while (worker_) {
@@ -207,7 +230,14 @@ void session::settle_held_end() {
 }
 
 void session::end_by_itself(std::optional<std::string> crash) {
-    if (crash) {
+    std::string reason = crash ? *crash : "the worker's output ended";
+    if (begin_restart(crash.has_value(), std::move(reason))) {
+        return;
+    }
+    auto* const plan = if_planned();
+    if (plan != nullptr && plan->last_words) {
+        finish_with(std::move(*std::exchange(plan->last_words, std::nullopt)));
+    } else if (crash) {
         finish(session_status::crashed, event{crashed{std::move(*crash)}});
     } else {
         finish(session_status::done, event{done{}});
@@ -220,6 +250,7 @@ void session::finish(session_status status, event last_words) {
         return;
     }
     core_->scheduler().remove(*this);
+    stop_watching();
     const auto now = core_->clock().now();
     auto published = publish(std::move(last_words), now);
     ended_.store(now, std::memory_order_relaxed);
@@ -234,21 +265,29 @@ void session::finish(session_status status, event last_words) {
     if (stream_open_ && !killing_) {
         asio::co_spawn(executor(), reap_worker(), asio::detached);
     }
+    core_->session_ended(*this);
 }
 
 /// The worker said that it is done, but it has not gone: make sure that it does.
 session_awaitable<> session::reap_worker() {
     const worker_use use{*this};
+    if (killing_) {
+        co_return; // whoever kills it sees to that
+    }
+    killing_ = true;
     try {
         co_await worker_->kill();
     } catch (...) {
         worker_->abandon(); // nothing else can end it; the session is over either way
     }
+    killing_ = false;
+    settle_held_end();
+    changed_.wake_all();
 }
 
 /// Frees the worker once its stream has ended and no coroutine uses it any more.
 void session::release_worker() noexcept {
-    if (!worker_ || stream_open_ || !is_terminal(status())) {
+    if (!worker_ || stream_open_ || killing_ || status() == session_status::running) {
         return;
     }
     if (worker_uses_ != 0) {
@@ -261,6 +300,8 @@ void session::release_worker() noexcept {
 }
 
 void session::abandon() noexcept {
+    cancel_restart();
+    stop_watching();
     core_->scheduler().remove(*this);
     if (worker_) {
         worker_->abandon();

@@ -34,6 +34,12 @@ using core_ptr = boost::intrusive_ptr<runtime_core>;
 using session_channel = broadcast<envelope, asio::any_io_executor, 16>;
 using global_channel = broadcast<envelope, asio::any_io_executor, 64>;
 
+/// What of its options a session needs beyond its spawn.
+struct supervision_options {
+    restart_policy restart;
+    silence_policy silence;
+};
+
 /// One supervised worker: its events flow in from the ingestion coroutine and out to the session's
 /// and the runtime's channel; calls of the facade and due prompts flow in and go to the worker.
 /// Owns the worker, the session's channel, counters and strand.
@@ -85,6 +91,7 @@ public:
     /// The runtime goes away.
     void abandon() noexcept;
 
+    std::atomic<std::uint64_t> ticket{0}; ///< its number among those who wait to be spawned
     std::uint32_t place = 0; ///< where the registry keeps it; guarded by the registry's lock
 
 private:
@@ -92,6 +99,8 @@ private:
     struct stream_end;
     struct extras;
     struct pending_send;
+    struct restart_plan;
+    struct silence_watch;
 
     ~session();
     void dispose() noexcept override;
@@ -105,7 +114,8 @@ private:
     void count(std::uint64_t amount = 1);
 
     // the worker's life: session.cpp
-    session_awaitable<> spawn_worker(const spawn_request& request);
+    session_awaitable<> spawn_worker(const spawn_request& request,
+                                     std::optional<std::string> restart_reason);
     session_awaitable<> refuse(std::unique_ptr<worker> wrong);
     session_awaitable<> send_prelude(std::string text);
     session_awaitable<> wait_for_change();
@@ -114,11 +124,26 @@ private:
     void settle_held_end();
     void end_by_itself(std::optional<std::string> crash);
     void finish(session_status status, event last_words);
+    void finish_with(event last_words);
     void release_worker() noexcept;
+
+    // starting anew, and watching for silence: session_supervision.cpp
+    void plan_restarts(const spawn_request& request);
+    [[nodiscard]] restart_plan* if_planned() const noexcept;
+    [[nodiscard]] bool hold_last_words(event& value);
+    [[nodiscard]] bool begin_restart(bool crash, std::string reason);
+    session_awaitable<> restart(session_ptr kept, std::string reason);
+    void announce_restart(std::string reason);
+    bool cancel_restart() noexcept;
+    void watch_silence();
+    void stop_watching() noexcept;
+    void note_sign_of_life() noexcept;
+    void silence_due();
+    void act_on_silence(silence_policy::action action, std::chrono::nanoseconds silent_for);
+    session_awaitable<> kill_silent(session_ptr kept);
 
     // events and questions: session_events.cpp
     void take(event value, std::uint64_t now);
-    void take_terminal(event value);
     void heed(const envelope& published);
     envelope publish(event value, std::uint64_t now);
     void count_published(const envelope& published, std::size_t to_session,
@@ -155,6 +180,7 @@ private:
     session_channel channel_;
     session_counters counters_;
     std::shared_ptr<const checkpoint_policy> policy_;
+    std::unique_ptr<const supervision_options> supervision_; ///< null: neither restarts nor watched
     std::unique_ptr<worker> worker_;
     std::atomic<extras*> extras_{nullptr};
     wake_list

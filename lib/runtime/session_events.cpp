@@ -73,6 +73,9 @@ void session::push(event value) {
 
 void session::push(std::span<event> values) {
     const auto began = core_->clock().now();
+    if (supervision_) {
+        note_sign_of_life();
+    }
     for (auto& value : values) {
         take(std::move(value), began);
     }
@@ -86,18 +89,22 @@ void session::push(std::span<event> values) {
 
 /// One event of the worker; what comes after the terminal one is ignored.
 void session::take(event value, std::uint64_t now) {
-    if (is_terminal(status())) {
+    const auto* const plan = if_planned();
+    if (is_terminal(status()) || (plan != nullptr && plan->last_words)) {
         return;
     }
     const auto kind = value.kind();
     if (is_terminal(kind)) {
-        take_terminal(std::move(value));
+        if (!hold_last_words(value)) {
+            finish_with(std::move(value));
+        }
     } else if (const auto published = publish(std::move(value), now); kind != event_kind::output) {
         heed(published);
     }
 }
 
-void session::take_terminal(event value) {
+/// The worker's own last words say how it ended.
+void session::finish_with(event value) {
     switch (value.kind()) {
     case event_kind::done: finish(session_status::done, std::move(value)); break;
     case event_kind::killed: finish(session_status::killed, std::move(value)); break;

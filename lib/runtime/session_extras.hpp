@@ -1,5 +1,6 @@
 #pragma once
 
+#include "restart_tracker.hpp"
 #include "session.hpp"
 
 #include <muster/fanout/conflation_slot.hpp>
@@ -53,6 +54,30 @@ struct session::pending_send {
         : receipt{std::move(started)}, began{began_at}, deadline{strand, timers} {}
 };
 
+/// For a session whose worker is to be started anew when it ends by itself.
+struct session::restart_plan {
+    restart_tracker tracker;
+    spawn_request request;
+    basic_wheel_timer<session_executor> timer;
+    std::optional<event> last_words; ///< the worker's own terminal event, held until it has gone
+    bool waiting = false;            ///< between an end and the restart
+
+    restart_plan(const restart_policy& policy, spawn_request first, const session_executor& strand,
+                 const wheel_service& timers)
+        : tracker{policy}, request{std::move(first)}, timer{strand, timers} {}
+};
+
+/// For a session that is watched for silence.
+struct session::silence_watch {
+    silence_policy policy;
+    basic_wheel_timer<session_executor> timer;
+    wheel_service::time_point last_event;
+
+    silence_watch(const silence_policy& chosen, const session_executor& strand,
+                  const wheel_service& timers)
+        : policy{chosen}, timer{strand, timers}, last_event{timers.state()->source().now()} {}
+};
+
 /// What only some sessions need, made when first needed.
 struct session::extras {
     status_keys session_keys;
@@ -60,10 +85,13 @@ struct session::extras {
     std::optional<std::optional<std::string>> held_end; ///< how the stream ended during a kill
     std::optional<std::string> deferred_text; ///< asked for while busy, if not the policy's
     std::shared_ptr<pending_send> sending;
+    std::unique_ptr<restart_plan> restart;
+    std::unique_ptr<silence_watch> silence;
 
     mutable std::mutex mutex; ///< guards what `info` reads from any thread:
     std::vector<envelope> open_questions;
     envelope end;
+    std::uint32_t restarts = 0;
 };
 
 inline session::extras& session::more() {

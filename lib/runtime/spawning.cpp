@@ -18,11 +18,41 @@ session_awaitable<> reserve(core_ptr core, session_ptr added) {
         throw error{errc::shutting_down,
                     "session '" + added->id().str() + "': the runtime is shutting down"};
     }
+    const auto limit = core->options().admission.max_sessions;
+    if (limit != 0 && core->sessions.size() >= limit) {
+        throw error{errc::admission_refused,
+                    "session '" + added->id().str() + "': there are " + std::to_string(limit) +
+                        " sessions already, the runtime's limit: remove one, or raise it"};
+    }
     if (!core->sessions.insert(added)) {
         throw error{errc::session_exists, "session '" + added->id().str() +
                                               "' exists: use another id, or remove it first"};
     }
 }
+
+/// A turn among those who spawn, if the runtime limits that.
+class admitted {
+public:
+    explicit admitted(runtime_core& core) noexcept : core_{core} {}
+    admitted(const admitted&) = delete;
+    admitted& operator=(const admitted&) = delete;
+    ~admitted() {
+        if (core_.admission().limits_anything()) {
+            core_.admission().finished();
+        }
+    }
+
+    session_awaitable<> wait(session& added) const {
+        if (core_.admission().limits_anything()) {
+            auto turn = core_.admission().async_admit(added.executor(), added.ticket,
+                                                      asio::as_tuple(asio::deferred));
+            co_await std::move(turn);
+        }
+    }
+
+private:
+    runtime_core& core_;
+};
 
 session_awaitable<> forget(core_ptr core, session_ptr added) {
     auto waiting = core->lock.async_lock(asio::as_tuple(asio::deferred));
@@ -35,7 +65,9 @@ session_awaitable<> forget(core_ptr core, session_ptr added) {
 session_awaitable<> spawn_session(core_ptr core, session_ptr added, spawn_request request) {
     co_await reserve(core, added);
     std::exception_ptr failed;
+    const admitted turn{*core};
     try {
+        co_await turn.wait(*added);
         co_await added->start(std::move(request));
     } catch (...) {
         failed = std::current_exception();

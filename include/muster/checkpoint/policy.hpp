@@ -126,7 +126,7 @@ struct prompt_receipt {
 
 /// What the failure policy did, as published on the diagnostics stream.
 struct checkpoint_diagnostic {
-    enum class kind_type : std::uint8_t { failure, backoff, disabled };
+    enum class kind_type : std::uint8_t { failure, backoff, disabled, silent };
 
     session_id session;
     kind_type kind;

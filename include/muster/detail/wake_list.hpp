@@ -87,6 +87,15 @@ public:
         }
     }
 
+    /// Completes whoever has waited longest, if anybody has.
+    void wake_one(boost::system::error_code ec = {}) {
+        if (!waiters_.empty()) {
+            auto& waiter = waiters_.front();
+            waiters_.pop_front();
+            waiter.complete(ec);
+        }
+    }
+
     [[nodiscard]] bool empty() const noexcept { return waiters_.empty(); }
 
 private:

@@ -5,6 +5,7 @@
 #include <muster/session/status.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@ struct session_info {
     session_status status = session_status::starting;
     muster::visibility visibility = muster::visibility::background;
     bool turn_active = false;
+    std::size_t queue_position = 0;  ///< while it waits to be spawned: its place, from 1
     std::uint32_t restarts = 0;      ///< how often the worker was started anew
     std::chrono::nanoseconds age{0}; ///< since the spawn; of a terminal session, its whole life
     std::vector<envelope> open_questions; ///< every `needs_input` that nobody has answered yet

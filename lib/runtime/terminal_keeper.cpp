@@ -1,0 +1,65 @@
+#include "terminal_keeper.hpp"
+
+#include "runtime_core.hpp"
+
+#include <utility>
+
+namespace muster::detail {
+
+terminal_keeper::terminal_keeper(runtime_core& core, const wheel_service& timers,
+                                 const terminal_retention& limits)
+    : core_{core}, timers_{timers}, limits_{limits}, next_{timers} {}
+
+void terminal_keeper::keep(session_ptr ended) {
+    if (!limits_anything()) {
+        return;
+    }
+    const std::lock_guard lock{mutex_};
+    if (!closed_) {
+        kept_.push_back({std::move(ended), timers_.state()->source().now()});
+        look();
+    }
+}
+
+bool terminal_keeper::is_over(const kept& oldest, time_point now) const noexcept {
+    return (limits_.max_count != 0 && kept_.size() > limits_.max_count) ||
+           (limits_.max_age.count() != 0 && now - oldest.since >= limits_.max_age);
+}
+
+/// Under the lock. Removes whoever is over, and sees to being called when the next one is.
+void terminal_keeper::look() {
+    const auto now = timers_.state()->source().now();
+    while (!kept_.empty() && is_over(kept_.front(), now)) {
+        remove(std::move(kept_.front().session));
+        kept_.pop_front();
+    }
+    if (kept_.empty() || limits_.max_age.count() == 0) {
+        return;
+    }
+    next_.expires_at(kept_.front().since + limits_.max_age);
+    next_.async_wait([this](sys::error_code cancelled) {
+        if (!cancelled) {
+            const std::lock_guard lock{mutex_};
+            look();
+        }
+    });
+}
+
+void terminal_keeper::remove(session_ptr over) {
+    core_.lock.async_lock([core = core_ptr{&core_}, over = std::move(over)](sys::error_code aborted,
+                                                                            const unique_lock&) {
+        if (!aborted) {
+            core->forget(*over);
+        }
+    });
+}
+
+void terminal_keeper::close() noexcept {
+    std::deque<kept> released; // sessions may be freed here, so not under the lock
+    const std::lock_guard lock{mutex_};
+    closed_ = true;
+    released.swap(kept_);
+    next_.cancel();
+}
+
+} // namespace muster::detail
