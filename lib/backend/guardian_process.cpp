@@ -54,7 +54,7 @@ public:
             serve();
         }
         end_everything();
-        ::_exit(0);
+        leave(0);
     }
 
 private:

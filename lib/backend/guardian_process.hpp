@@ -57,6 +57,10 @@ struct spawn_result {
 /// Starts a child from a request's descriptors (`spawn_fds` of them, see spawn_fd).
 spawn_result spawn_child(const int* fds, bool terminal) noexcept;
 
+/// exit_group(2) itself: a fork must not run what others hooked into the end of a process (a
+/// sanitizer flushes the supervisor's buffers there).
+[[noreturn]] void leave(int code) noexcept;
+
 /// Becomes the guardian of whoever holds the other end of `socket`; returns never. `supervisor` is
 /// a pidfd of the process to outlive, or -1 (then the end of `socket` alone tells).
 [[noreturn]] void run_guardian(int socket, int supervisor) noexcept;

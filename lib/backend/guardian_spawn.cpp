@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ struct child_plan {
 [[noreturn]] void fail(const child_plan& plan, spawn_step step, int code) noexcept {
     const failure reason{code, step};
     [[maybe_unused]] const auto written = ::write(plan.failures, &reason, sizeof reason);
-    ::_exit(127);
+    leave(127);
 }
 
 void require(const child_plan& plan, spawn_step step, bool done) noexcept {
@@ -49,7 +50,7 @@ void join_group(const child_plan& plan) noexcept {
     require(plan, spawn_step::group, plan.terminal ? ::setsid() != -1 : ::setpgid(0, 0) == 0);
     require(plan, spawn_step::group, ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
     if (::getppid() != plan.guardian) {
-        ::_exit(127); // it died before the death signal was set
+        leave(127); // it died before the death signal was set
     }
 }
 
@@ -163,6 +164,12 @@ spawn_result start_and_check(const child_plan& plan, int failures) noexcept {
 }
 
 } // namespace
+
+void leave(int code) noexcept {
+    while (true) {
+        ::syscall(SYS_exit_group, code);
+    }
+}
 
 spawn_result spawn_child(const int* fds, bool terminal) noexcept {
     spawn_result refused;

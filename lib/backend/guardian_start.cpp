@@ -25,7 +25,7 @@ namespace {
     if (pid == 0) {
         run_guardian(socket, supervisor);
     }
-    ::_exit(pid < 0 ? 1 : 0);
+    leave(pid < 0 ? 1 : 0);
 }
 
 void await_intermediate(pid_t pid) {

@@ -90,7 +90,7 @@ struct process_options {
 ///   zombie and a group is *proven* empty before a session's end is reported;
 /// - when the supervisor ends, even by SIGKILL, or the backend is destroyed, the guardian kills all
 ///   groups and everything that left its group, and ends once it has no descendant. Until then a
-///   process that left its group with setsid() lives on, as daemons do;
+///   process that left its group lives on: a daemon, a background job of an interactive shell;
 /// - the supervisor has no child of its own: no SIGCHLD (but one, while the backend is made), no
 ///   zombies, no signal dispositions changed, and spawning never copies or stops it.
 ///
