@@ -204,6 +204,8 @@ asio::awaitable<session_subscription> runtime::subscribe(session_id id, subscrib
         session_subscription made{found->channel().subscribe(std::move(options)), found};
         call.succeed();
         co_return made;
+    } catch (const expired& e) {
+        throw expired{"session '" + id.str() + "': " + e.what(), e.oldest_kept()};
     } catch (const error& e) {
         throw error{e.code(), "session '" + id.str() + "': " + e.what()};
     }

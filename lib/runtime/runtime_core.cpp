@@ -15,6 +15,20 @@ std::shared_ptr<const checkpoint_policy> prepared(checkpoint_policy policy) {
     return std::make_shared<const checkpoint_policy>(std::move(policy));
 }
 
+/// When a subscriber polled last, by the clock of the metrics.
+std::uint64_t poll_time() noexcept {
+    static const tick_clock clock;
+    return clock.now();
+}
+
+template <typename Channel>
+std::shared_ptr<const typename Channel::settings_type> settings_for(asio::io_context& context,
+                                                                    const retention& keep) {
+    auto settings = std::make_shared<typename Channel::settings_type>(context.get_executor(), keep);
+    settings->clock = &poll_time;
+    return settings;
+}
+
 wheel_service make_timers(asio::io_context& context, const runtime_options& options) {
     return options.time != nullptr ? wheel_service{*options.time}
                                    : wheel_service{context.get_executor()};
@@ -26,11 +40,10 @@ runtime_core::runtime_core(asio::io_context& io, std::shared_ptr<backend> worker
                            const runtime_options& options)
     : lock{io}, context_{io}, workers_{std::move(workers)}, options_{options},
       default_policy_{prepared(options.checkpoint)}, started_{clock_.now()},
-      session_settings_{std::make_shared<const session_channel::settings_type>(
-          io.get_executor(), options.session_retention)},
-      everyone_{io.get_executor(), options.global_retention}, receipts_{io.get_executor()},
-      diagnostics_{io.get_executor()}, timers_{make_timers(io, options)}, scheduler_{timers_, lock,
-                                                                                     clock_},
+      session_settings_{settings_for<session_channel>(io, options.session_retention)},
+      everyone_{settings_for<global_channel>(io, options.global_retention)},
+      receipts_{io.get_executor()}, diagnostics_{io.get_executor()},
+      timers_{make_timers(io, options)}, scheduler_{timers_, lock, clock_},
       admission_{options.admission, timers_}, keeper_{*this, timers_, options.terminal} {}
 
 runtime_core::~runtime_core() = default;

@@ -240,8 +240,9 @@ auto broadcast<T, Executor, Slots>::subscribe(subscribe_options options) -> subs
         throw error{why.code, "a subscription's capacity must not be zero"};
     }
     if (why.code == errc::stream_expired) {
-        throw error{why.code, "the requested start is no longer kept; the oldest is sequence " +
-                                  std::to_string(why.oldest_kept)};
+        throw expired{"the requested start is no longer kept; the oldest is sequence " +
+                          std::to_string(why.oldest_kept),
+                      why.oldest_kept};
     }
     throw error{why.code, "the channel is closed"};
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <muster/error.hpp>
+
 #include <boost/system/error_code.hpp>
 
 #include <cstdint>
@@ -91,6 +93,19 @@ struct subscribe_options {
                                start_position from = start_position::latest(),
                                overflow_policy policy = overflow_policy::drop_oldest)
         : name{std::move(subscriber_name)}, capacity{max_events}, start{from}, overflow{policy} {}
+};
+
+/// Thrown by `subscribe` for a start that is no longer kept; its code is `stream_expired`.
+class expired : public error {
+public:
+    expired(std::string message, std::uint64_t oldest)
+        : error{errc::stream_expired, std::move(message)}, oldest_kept_{oldest} {}
+
+    /// The sequence from which on everything is kept.
+    [[nodiscard]] std::uint64_t oldest_kept() const noexcept { return oldest_kept_; }
+
+private:
+    std::uint64_t oldest_kept_;
 };
 
 /// Why `subscribe` refused.

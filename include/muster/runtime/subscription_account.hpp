@@ -3,7 +3,17 @@
 #include <muster/fanout/options.hpp>
 #include <muster/session/envelope.hpp>
 
+#include <cstdint>
+
 #include <boost/smart_ptr/intrusive_ptr.hpp>
+
+/// A channel of envelopes knows how old what it holds is: nanoseconds since the runtime's start.
+template <>
+struct muster::broadcast_traits<muster::envelope> {
+    static std::uint64_t time(const envelope& published) noexcept {
+        return static_cast<std::uint64_t>(published.received().count());
+    }
+};
 
 namespace muster::detail {
 
