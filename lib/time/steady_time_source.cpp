@@ -27,6 +27,14 @@ public:
         armed_ = at;
     }
 
+    void disarm() noexcept override {
+        const std::lock_guard lock{mutex_};
+        if (timer_ && armed_ != time_point::max()) {
+            timer_->cancel();
+            armed_ = time_point::max();
+        }
+    }
+
     void close() noexcept override {
         const std::lock_guard lock{mutex_};
         timer_.reset();

@@ -15,6 +15,9 @@ namespace {
 /// Hand-outs and moves before the executor gets its thread back.
 constexpr std::size_t drain_budget = 1024;
 
+/// Ticks ahead for which an alarm that nobody needs any more is left alone.
+constexpr std::uint64_t soon = 64;
+
 } // namespace
 
 wheel_state::wheel_state(std::unique_ptr<time_source> owned, time_source& source,
@@ -44,12 +47,15 @@ cancel_result wheel_state::cancel(wheel_entry& entry) noexcept {
         current_cancelled_ = true;
         return cancel_result::running;
     }
-    return wheel_.cancel(entry) ? cancel_result::prevented : cancel_result::idle;
+    const bool prevented = wheel_.cancel(entry);
+    disarm_if_empty();
+    return prevented ? cancel_result::prevented : cancel_result::idle;
 }
 
 void wheel_state::retire(wheel_entry& entry) noexcept {
     guard lock{mutex_};
     wheel_.cancel(entry);
+    disarm_if_empty();
     if (current_ == &entry) {
         current_cancelled_ = true;
         await_callback(lock);
@@ -92,6 +98,7 @@ std::size_t wheel_state::cancel_waits(waiting_entry& entry) {
     {
         const guard lock{mutex_};
         take_all(entry, aborted);
+        disarm_if_empty();
     }
     return aborted.settle(wait_op_base::outcome::aborted);
 }
@@ -114,6 +121,7 @@ void wheel_state::cancel_op(wait_op_base& op) {
         return;
     }
     take_one(op);
+    disarm_if_empty();
     lock.unlock();
     op.settle(wait_op_base::outcome::aborted);
 }
@@ -169,6 +177,17 @@ void wheel_state::arm_if_earlier(tick due, guard& lock) {
     lock.unlock();
     if (earlier) {
         alarm_->arm(time_of(due), this);
+    }
+}
+
+/// Under the lock, so that nobody arms in between. An alarm that is armed far ahead for nothing
+/// would keep the context running until then; one that is near goes off by itself, which is
+/// cheaper.
+void wheel_state::disarm_if_empty() noexcept {
+    if (wheel_.empty() && !draining_ && armed_ != tick::never() && armed_ > wheel_.now() + soon)
+        [[unlikely]] {
+        armed_ = tick::never();
+        alarm_->disarm();
     }
 }
 

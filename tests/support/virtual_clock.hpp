@@ -131,6 +131,15 @@ private:
             }
         }
 
+        void disarm() noexcept override {
+            boost::intrusive_ptr<alarm_listener> last; // freed after the lock
+            const std::lock_guard lock{table_->mutex};
+            if (const auto mine = find(); mine != table_->armed.end()) {
+                last = std::move(mine->listener);
+                table_->armed.erase(mine);
+            }
+        }
+
         void close() noexcept override {
             boost::intrusive_ptr<alarm_listener> last; // freed after the lock
             const std::lock_guard lock{table_->mutex};

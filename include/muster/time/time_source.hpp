@@ -34,6 +34,10 @@ public:
     /// allowed. Thread-safe.
     virtual void arm(time_point at, boost::intrusive_ptr<alarm_listener> listener) = 0;
 
+    /// Forgets what was armed, so that it keeps nothing running; a wake-up that is under way may
+    /// still come. Thread-safe.
+    virtual void disarm() noexcept = 0;
+
     /// Ends it: no wake-up comes from an `arm` after this. One that is under way may still come.
     /// Thread-safe.
     virtual void close() noexcept = 0;

@@ -16,7 +16,7 @@ namespace muster {
 ///
 /// - Tickless: the alarm is armed for the earliest deadline only, and again only when that moves to
 ///   an earlier point. While nothing is due, nothing wakes up. (A deadline that was cancelled may
-///   cost one wake-up, after which it is forgotten.)
+///   cost one wake-up, after which it is forgotten.) An empty wheel keeps no context running.
 /// - Nothing fires early; entries fire at the first tick at or after their deadline, at most one
 ///   tick length late, plus what the executor adds. A deadline that has passed already fires within
 ///   a tick.

@@ -78,6 +78,7 @@ private:
     void drain();
     void hand_out(tick now, std::size_t& budget, guard& lock, wait_queue& expired);
     void call(wheel_entry& entry, tick now, guard& lock);
+    void disarm_if_empty() noexcept;
     void arm_if_earlier(tick due, guard& lock);
     void go_on_later();
     void take_all(waiting_entry& entry, wait_queue& into) noexcept;
