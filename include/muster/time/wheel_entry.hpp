@@ -79,3 +79,6 @@ private:
 };
 
 } // namespace muster
+
+// Last: whoever includes only this header needs the state's definition, which needs the entry's.
+#include <muster/time/detail/wheel_state.hpp>
