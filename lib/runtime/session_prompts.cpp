@@ -8,6 +8,7 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
 #include <utility>
@@ -163,8 +164,8 @@ void session::send_returned(pending_send& sending, const std::exception_ptr& thr
     send_deferred();
 }
 
-/// Counts and reports a prompt's end, and lets the failure policy speak. A session that has ended
-/// in the meantime has not failed.
+/// Counts and reports a prompt's end, and lets the failure policy speak. A prompt that was given up
+/// and a session that has ended in the meantime have not failed.
 void session::settle(const prompt_receipt& receipt, std::uint64_t began) {
     if (counts_) {
         const auto elapsed = tick_clock::between(began, core_->clock().now());
@@ -179,7 +180,8 @@ void session::settle(const prompt_receipt& receipt, std::uint64_t began) {
         } else {
             count<counter::checkpoint_send_failures_total>();
         }
-        if (status() == session_status::running) {
+        if (status() == session_status::running &&
+            receipt.error != asio::error::operation_aborted) {
             follow_failure(prompter_.failed(policy_->on_failure), receipt.error);
         }
     }
@@ -213,8 +215,13 @@ session_awaitable<> session::prompt(std::string text, prompt_receipt& receipt) {
         co_return;
     }
     const auto sending = more().sending;
-    while (!sending->settled) {
-        co_await wait_for_change();
+    try {
+        while (!sending->settled) {
+            co_await wait_for_change();
+        }
+    } catch (...) { // the caller has been cancelled
+        sending->give_up.emit(asio::cancellation_type::terminal);
+        throw;
     }
     receipt = sending->receipt;
 }
