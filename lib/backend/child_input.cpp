@@ -26,7 +26,8 @@ private:
     std::shared_ptr<message> entry_;
 };
 
-child_input::child_input(session_executor executor, session_id id, unique_fd fd, bool terminal)
+child_input::child_input(const session_executor& executor, session_id id, unique_fd fd,
+                         bool terminal)
     : executor_{executor}, id_{std::move(id)}, descriptor_{executor, fd.get()}, terminal_{
                                                                                     terminal} {
     (void)fd.release();

@@ -17,7 +17,7 @@ namespace muster::detail {
 /// pace. Owns the descriptor and the messages of waiting senders. Strand-bound.
 class child_input : public std::enable_shared_from_this<child_input> {
 public:
-    child_input(session_executor executor, session_id id, unique_fd fd, bool terminal);
+    child_input(const session_executor& executor, session_id id, unique_fd fd, bool terminal);
 
     /// True if all of `bytes` (at most PIPE_BUF) went in without waiting, false if none did. What a
     /// terminal takes only in part is kept and written before anything else.

@@ -50,7 +50,7 @@ private:
     process_child& child_;
 };
 
-process_child::process_child(session_executor executor, session_id id,
+process_child::process_child(const session_executor& executor, session_id id,
                              std::shared_ptr<const process_options> options,
                              process_settings settings, std::shared_ptr<guardian_link> guardian)
     : executor_{executor}, id_{std::move(id)}, options_{std::move(options)}, settings_{settings},

@@ -27,7 +27,7 @@ namespace muster::detail {
 class process_child final : public guardian_listener,
                             public std::enable_shared_from_this<process_child> {
 public:
-    process_child(session_executor executor, session_id id,
+    process_child(const session_executor& executor, session_id id,
                   std::shared_ptr<const process_options> options, process_settings settings,
                   std::shared_ptr<guardian_link> guardian);
 

@@ -327,7 +327,7 @@ session_awaitable<> session::resize(terminal_size size) {
 session_awaitable<> session::respond(needs_input_response response) {
     const worker_use use{*this};
     require_running();
-    auto question = take_question(response);
+    const auto question = take_question(response);
     std::exception_ptr refused;
     try {
         co_await worker_->respond(std::move(response));
@@ -335,7 +335,7 @@ session_awaitable<> session::respond(needs_input_response response) {
         refused = std::current_exception();
     }
     if (refused) {
-        restore_question(std::move(question));
+        restore_question(question);
         std::rethrow_exception(refused);
     }
     send_deferred();

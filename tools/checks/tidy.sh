@@ -6,7 +6,7 @@ cd "$1" || exit 2
 
 tidy_one() {
     local log
-    log=$(clang-tidy-14 --quiet "$1" -- -std=c++20 -Iinclude -Ilib -Wno-unknown-warning-option 2>/dev/null)
+    log=$(clang-tidy-14 --quiet "$1" -- -std=c++20 -Iinclude -Ilib -Ibuild/release/lib/metrics -Wno-unknown-warning-option 2>/dev/null)
     if grep -qE '(warning|error):' <<<"$log"; then
         printf '%s\nuntidy: %s\n' "$log" "$1"
     else

@@ -82,7 +82,7 @@ public:
 
     [[nodiscard]] static constexpr std::size_t bucket_of(std::uint64_t value) noexcept {
         const unsigned shift = static_cast<unsigned>(std::bit_width(value | 64)) - 7;
-        return shift * 64 + static_cast<std::size_t>(value >> shift);
+        return std::size_t{shift} * 64 + static_cast<std::size_t>(value >> shift);
     }
     /// The value that stands for a bucket.
     [[nodiscard]] static constexpr std::uint64_t middle_of(std::size_t bucket) noexcept {

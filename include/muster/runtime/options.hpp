@@ -75,8 +75,8 @@ public:
     checkpoint_policy checkpoint; ///< for sessions that bring none of their own
     bool metrics_enabled = true;
     retention session_retention{
-        64, 256 * 1024}; ///< per session, for subscribers that start in the past
-    retention global_retention{1024, 4 * 1024 * 1024};
+        64, std::uint64_t{256} * 1024}; ///< per session, for subscribers that start in the past
+    retention global_retention{1024, std::uint64_t{4} * 1024 * 1024};
     admission_limits admission;
     terminal_retention terminal;
     time_source* time = nullptr; ///< null: the system's steady clock; must outlive the runtime

@@ -77,9 +77,7 @@ public:
     /// The waits move along; the source may only be assigned to or destroyed then. Assignment
     /// aborts the waits of its target.
     basic_wheel_timer(basic_wheel_timer&& other) noexcept = default;
-    // It posts the completions of aborted waits, which may throw.
-    basic_wheel_timer&
-    operator=(basic_wheel_timer&& other) = default; // NOLINT(performance-noexcept-move-constructor)
+    basic_wheel_timer& operator=(basic_wheel_timer&& other) = default;
     ~basic_wheel_timer() { cancel(); }
 
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
