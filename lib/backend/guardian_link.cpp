@@ -48,7 +48,7 @@ bool is_full(int code) {
 
 } // namespace
 
-guardian_link::guardian_link(asio::io_context& context) : context_{context}, socket_{context} {
+guardian_link::guardian_link(asio::io_context& context) : socket_{context} {
     ensure_guardian();
 }
 

@@ -94,7 +94,6 @@ private:
     std::shared_ptr<guardian_listener> note(const guard_report& report);
     void lose();
 
-    asio::io_context& context_;
     std::mutex mutex_;
     asio::posix::stream_descriptor socket_; // closed while there is no guardian
     std::unordered_map<std::uint64_t, entry> entries_;

@@ -70,13 +70,13 @@ script& script::refuse_kill() {
 /// What a backend remembers of one session. `worker` is strand-bound, the lists are guarded by the
 /// backend's mutex.
 struct script_backend::track_record {
-    session_executor executor;
+    std::optional<session_executor> executor; ///< keeps the session; none once the worker is over
     script_worker* worker = nullptr;
     std::vector<std::string> inputs;
     std::vector<needs_input_response> responses;
     std::vector<terminal_size> sizes;
 
-    explicit track_record(session_executor new_executor) : executor{std::move(new_executor)} {}
+    explicit track_record(const session_executor& new_executor) : executor{new_executor} {}
 };
 
 /// One session of a script_backend: walks through the steps, woken by input, `resume`, kill and
@@ -98,6 +98,7 @@ public:
         owner_.alive_.fetch_sub(1, std::memory_order_relaxed);
         if (record_) {
             record_->worker = nullptr;
+            forget_executor();
         }
     }
 
@@ -154,7 +155,10 @@ public:
         co_return;
     }
 
-    void abandon() noexcept override { end(); }
+    void abandon() noexcept override {
+        forget_executor();
+        end();
+    }
 
     void say(event value) {
         if (events_ != nullptr) {
@@ -247,6 +251,15 @@ private:
         throw error{errc::process, "session '" + id_.str() + "': the script refuses input"};
     }
 
+    /// The backend's record must not keep a session that nobody else keeps.
+    void forget_executor() noexcept {
+        if (record_) {
+            std::optional<session_executor> released; // after the lock
+            const std::lock_guard lock{owner_.mutex_};
+            released.swap(record_->executor);
+        }
+    }
+
     void end() noexcept {
         ended_ = true;
         if (paused_) {
@@ -317,8 +330,14 @@ script_backend::find_record(const session_id& id) const {
 
 template <typename Action>
 void script_backend::reach(const session_id& id, Action action) {
-    if (auto record = find_record(id)) {
-        asio::post(record->executor, [record, action = std::move(action)]() mutable {
+    const auto record = find_record(id);
+    std::optional<session_executor> executor;
+    if (record) {
+        const std::lock_guard lock{mutex_};
+        executor = record->executor;
+    }
+    if (executor) {
+        asio::post(*executor, [record, action = std::move(action)]() mutable {
             if (record->worker != nullptr) {
                 action(*record->worker);
             }

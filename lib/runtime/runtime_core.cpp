@@ -173,12 +173,31 @@ void runtime_core::close() noexcept {
     }
 }
 
+/// Abandons a session on its strand; or wherever it is destroyed, if its context dies before that.
+/// Somebody must: a coroutine that waits for something of the session keeps it alive.
+class runtime_core::abandon_session {
+public:
+    explicit abandon_session(session_ptr dropped) noexcept : dropped_{std::move(dropped)} {}
+    abandon_session(abandon_session&&) noexcept = default;
+    abandon_session& operator=(abandon_session&&) = delete;
+    ~abandon_session() {
+        if (dropped_) {
+            dropped_->abandon();
+        }
+    }
+
+    void operator()() { std::exchange(dropped_, {})->abandon(); }
+
+private:
+    session_ptr dropped_;
+};
+
 void runtime_core::drop_sessions() noexcept {
     scheduler_.close();
     focused.reset();
     for (auto& each : sessions.clear()) {
         auto strand = each->executor();
-        asio::post(strand, [dropped = std::move(each)] { dropped->abandon(); });
+        asio::post(strand, abandon_session{std::move(each)});
     }
 }
 

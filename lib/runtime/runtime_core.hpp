@@ -123,6 +123,7 @@ public:
 
 private:
     class close_when_locked;
+    class abandon_session;
 
     void drop_sessions() noexcept;
     [[nodiscard]] std::chrono::nanoseconds nanos(std::uint64_t readings) const noexcept {

@@ -35,10 +35,25 @@ std::unique_ptr<const supervision_options> supervision_of(const spawn_options& o
 } // namespace
 
 /// What the ingestion coroutine ends in.
-struct session::stream_end {
-    session_ptr of;
+class session::stream_end {
+public:
+    explicit stream_end(session_ptr of) noexcept : of_{std::move(of)} {}
+    stream_end(stream_end&&) noexcept = default;
+    stream_end& operator=(stream_end&&) = delete;
+    /// Destroyed uncalled: the context has died, and the coroutine with it.
+    ~stream_end() {
+        if (of_) {
+            of_->stream_dropped();
+        }
+    }
 
-    void operator()(const std::exception_ptr& thrown) const { of->stream_ended(thrown); }
+    void operator()(const std::exception_ptr& thrown) {
+        const auto of = std::exchange(of_, {});
+        of->stream_ended(thrown);
+    }
+
+private:
+    session_ptr of_;
 };
 
 session::session(runtime_core& core, session_id id, const spawn_options& options)
@@ -220,6 +235,14 @@ void session::stream_ended(const std::exception_ptr& thrown) {
     release_worker();
 }
 
+/// Nothing of the session will ever run again: what it owns, and what that keeps, is let go.
+void session::stream_dropped() noexcept {
+    stream_open_ = false;
+    killing_ = false;
+    dropped_ = true;
+    release_worker();
+}
+
 /// The stream ended while a kill was under way that then failed: it ended by itself after all.
 void session::settle_held_end() {
     if (auto* extra = if_more(); extra != nullptr && extra->held_end) {
@@ -287,7 +310,8 @@ session_awaitable<> session::reap_worker() {
 
 /// Frees the worker once its stream has ended and no coroutine uses it any more.
 void session::release_worker() noexcept {
-    if (!worker_ || stream_open_ || killing_ || status() == session_status::running) {
+    if (!worker_ || stream_open_ || killing_ ||
+        (status() == session_status::running && !dropped_)) {
         return;
     }
     if (worker_uses_ != 0) {

@@ -96,7 +96,7 @@ public:
 
 private:
     class worker_use;
-    struct stream_end;
+    class stream_end;
     struct extras;
     struct pending_send;
     struct restart_plan;
@@ -121,6 +121,7 @@ private:
     session_awaitable<> wait_for_change();
     session_awaitable<> reap_worker();
     void stream_ended(const std::exception_ptr& thrown);
+    void stream_dropped() noexcept;
     void settle_held_end();
     void end_by_itself(std::optional<std::string> crash);
     void finish(session_status status, event last_words);
@@ -194,7 +195,8 @@ private:
     std::atomic<bool> turn_active_{false};
     bool stream_open_ = false;
     bool killing_ = false;
-    const bool counts_; ///< metrics are on
+    bool dropped_ = false; ///< the context has died
+    const bool counts_;    ///< metrics are on
 };
 
 template <counter Which>

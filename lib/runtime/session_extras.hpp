@@ -22,11 +22,13 @@ namespace muster::detail {
 class session::worker_use {
 public:
     explicit worker_use(session& user) noexcept : user_{&user} { ++user_->worker_uses_; }
-    worker_use(const worker_use&) = delete;
-    worker_use& operator=(const worker_use&) = delete;
+    worker_use(worker_use&&) noexcept = default;
+    worker_use& operator=(worker_use&&) = delete;
     ~worker_use() {
-        --user_->worker_uses_;
-        user_->release_worker();
+        if (user_) {
+            --user_->worker_uses_;
+            user_->release_worker();
+        }
     }
 
 private:
@@ -48,6 +50,7 @@ struct session::pending_send {
     bool settled = false; ///< the receipt is out
     basic_wheel_timer<session_executor> deadline;
     asio::cancellation_signal give_up;
+    std::optional<worker_use> use;
 
     pending_send(prompt_receipt started, std::uint64_t began_at, const session_executor& strand,
                  const wheel_service& timers)
@@ -58,24 +61,22 @@ struct session::pending_send {
 struct session::restart_plan {
     restart_tracker tracker;
     spawn_request request;
-    basic_wheel_timer<session_executor> timer;
+    wheel_timer timer;               ///< not on the strand: that would keep the session
     std::optional<event> last_words; ///< the worker's own terminal event, held until it has gone
     bool waiting = false;            ///< between an end and the restart
 
-    restart_plan(const restart_policy& policy, spawn_request first, const session_executor& strand,
-                 const wheel_service& timers)
-        : tracker{policy}, request{std::move(first)}, timer{strand, timers} {}
+    restart_plan(const restart_policy& policy, spawn_request first, const wheel_service& timers)
+        : tracker{policy}, request{std::move(first)}, timer{timers} {}
 };
 
 /// For a session that is watched for silence.
 struct session::silence_watch {
     silence_policy policy;
-    basic_wheel_timer<session_executor> timer;
+    wheel_timer timer; ///< not on the strand: that would keep the session
     wheel_service::time_point last_event;
 
-    silence_watch(const silence_policy& chosen, const session_executor& strand,
-                  const wheel_service& timers)
-        : policy{chosen}, timer{strand, timers}, last_event{timers.state()->source().now()} {}
+    silence_watch(const silence_policy& chosen, const wheel_service& timers)
+        : policy{chosen}, timer{timers}, last_event{timers.state()->source().now()} {}
 };
 
 /// What only some sessions need, made when first needed.
@@ -84,7 +85,7 @@ struct session::extras {
     status_keys global_keys;
     std::optional<std::optional<std::string>> held_end; ///< how the stream ended during a kill
     std::optional<std::string> deferred_text; ///< asked for while busy, if not the policy's
-    std::shared_ptr<pending_send> sending;
+    std::weak_ptr<pending_send> sending;      ///< the coroutine that sends has it
     std::unique_ptr<restart_plan> restart;
     std::unique_ptr<silence_watch> silence;
 

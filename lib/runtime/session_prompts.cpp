@@ -120,7 +120,7 @@ void session::send_slowly(std::string text, bool periodic, std::uint64_t began) 
     auto sending =
         std::make_shared<pending_send>(std::move(started), began, executor(), core_->timers());
     more().sending = sending;
-    ++worker_uses_;
+    sending->use.emplace(*this);
     sending->deadline.expires_after(policy_->send_deadline);
     sending->deadline.async_wait([self = session_ptr{this}, sending](sys::error_code cancelled) {
         if (!cancelled) {
@@ -159,8 +159,7 @@ void session::send_returned(pending_send& sending, const std::exception_ptr& thr
     more().sending.reset();
     prompter_.settled();
     changed_.wake_all();
-    --worker_uses_;
-    release_worker();
+    sending.use.reset();
     send_deferred();
 }
 
@@ -214,7 +213,7 @@ session_awaitable<> session::prompt(std::string text, prompt_receipt& receipt) {
         receipt = std::move(*at_once);
         co_return;
     }
-    const auto sending = more().sending;
+    const auto sending = more().sending.lock();
     try {
         while (!sending->settled) {
             co_await wait_for_change();

@@ -1,6 +1,7 @@
 #include "runtime_core.hpp"
 #include "session_extras.hpp"
 
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
@@ -12,8 +13,8 @@ namespace muster::detail {
 
 void session::plan_restarts(const spawn_request& request) {
     if (supervision_ && supervision_->restart.when != restart_policy::mode::never) {
-        more().restart = std::make_unique<restart_plan>(supervision_->restart, request, executor(),
-                                                        core_->timers());
+        more().restart =
+            std::make_unique<restart_plan>(supervision_->restart, request, core_->timers());
     }
 }
 
@@ -58,13 +59,14 @@ bool session::begin_restart(bool crash, std::string reason) {
     plan->last_words.reset();
     plan->waiting = true;
     plan->timer.expires_after(*delay);
-    plan->timer.async_wait(
+    plan->timer.async_wait(asio::bind_executor(
+        executor(),
         [self = session_ptr{this}, reason = std::move(reason)](sys::error_code cancelled) mutable {
             if (!cancelled) {
                 asio::co_spawn(self->executor(), self->restart(self, std::move(reason)),
                                asio::detached);
             }
-        });
+        }));
     return true;
 }
 
@@ -120,14 +122,15 @@ void session::watch_silence() {
     }
     auto& watch = more().silence;
     if (!watch) {
-        watch = std::make_unique<silence_watch>(supervision_->silence, executor(), core_->timers());
+        watch = std::make_unique<silence_watch>(supervision_->silence, core_->timers());
     }
     watch->timer.expires_at(watch->last_event + watch->policy.after);
-    watch->timer.async_wait([self = session_ptr{this}](sys::error_code cancelled) {
-        if (!cancelled && !is_terminal(self->status())) {
-            self->silence_due();
-        }
-    });
+    watch->timer.async_wait(
+        asio::bind_executor(executor(), [self = session_ptr{this}](sys::error_code cancelled) {
+            if (!cancelled && !is_terminal(self->status())) {
+                self->silence_due();
+            }
+        }));
 }
 
 void session::stop_watching() noexcept {

@@ -241,8 +241,9 @@ void wheel_state::hand_out(tick now, std::size_t& budget, guard& lock, wait_queu
 void wheel_state::call(wheel_entry& entry, tick now, guard& lock) {
     current_ = &entry;
     current_cancelled_ = false;
+    const tick due = entry.due(); // others may schedule it anew while it is called
     lock.unlock();
-    const tick next = entry.on_due_(entry, entry.due(), now);
+    const tick next = entry.on_due_(entry, due, now);
     lock.lock();
     if (next != tick::never() && !current_cancelled_ && !closed_) {
         wheel_.schedule(entry, next);
