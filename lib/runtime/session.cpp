@@ -330,6 +330,7 @@ void session::abandon() noexcept {
     if (worker_) {
         worker_->abandon();
     }
+    changed_.wake_all(asio::error::operation_aborted); // else who waits here would keep us for ever
 }
 
 // ---- calls of the facade
