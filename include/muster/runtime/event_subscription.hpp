@@ -38,7 +38,8 @@ class counting_handler;
 /// With `Marks` (session subscriptions), a gap comes as a delivery of its own, ahead of the event
 /// that follows it: a stderr output `[muster] output truncated: dropped N events due to stream
 /// pressure\n`, whose sequence is that of the first lost event. Readers that only print need not
-/// look at `missing`. Batches carry the gap in `missing()` and no marker.
+/// look at `missing`. Read either one by one or in batches: the event behind a marker is handed out
+/// by single receives only. Batches carry the gap in `missing()` and no marker.
 template <std::size_t Slots, bool Marks>
 class basic_event_subscription {
     using inner_type = subscription<envelope, asio::any_io_executor, Slots>;

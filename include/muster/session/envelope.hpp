@@ -13,7 +13,7 @@ namespace muster {
 /// one pointer.
 ///
 /// Sequence numbers start at 1 and are unique in the runtime; a marker that one subscription makes
-/// for itself (the truncation notice) repeats the number of the last event that it stands for.
+/// for itself (the truncation notice) repeats the number of the first event that it stands for.
 /// Thread safety: as `std::shared_ptr<const …>`.
 class envelope {
 public:
