@@ -62,12 +62,11 @@ struct initiate_on {
             : handler{std::move(waiting)}, home{asio::get_associated_executor(handler, fallback)} {}
 
         void operator()(std::exception_ptr error) {
-            auto executor = home.get_executor();
-            asio::post(executor,
-                       [handler = std::move(handler), error = std::move(error)]() mutable {
-                           asio::get_associated_cancellation_slot(handler).clear();
-                           std::move(handler)(std::move(error));
-                       });
+            auto back = home.get_executor();
+            asio::post(back, [handler = std::move(handler), error = std::move(error)]() mutable {
+                asio::get_associated_cancellation_slot(handler).clear();
+                std::move(handler)(std::move(error));
+            });
         }
     };
 };
