@@ -40,6 +40,14 @@ double peak_memory_bytes() {
     return not_measured;
 }
 
+/// How long this thread has waited for a processor so far, where the kernel counts it.
+std::optional<std::chrono::nanoseconds> run_queue_wait() {
+    std::ifstream file{"/proc/thread-self/schedstat"};
+    std::int64_t ran = 0;
+    std::int64_t waited = 0;
+    return file >> ran >> waited ? std::optional{std::chrono::nanoseconds{waited}} : std::nullopt;
+}
+
 double milliseconds(std::chrono::nanoseconds duration) {
     return std::chrono::duration<double, std::milli>{duration}.count();
 }
@@ -68,6 +76,7 @@ std::size_t edit_distance(std::string_view from, std::string_view to) {
 
 void repetition::begin() {
     reset_peak_memory();
+    waited_before_ = run_queue_wait();
     cpu_began_ = cpu_time();
     began_ = std::chrono::steady_clock::now();
 }
@@ -75,8 +84,12 @@ void repetition::begin() {
 void repetition::end() {
     wall_ = std::chrono::steady_clock::now() - began_;
     const auto cpu = cpu_time() - cpu_began_;
+    const auto waited = run_queue_wait();
     sample("wall_ms", milliseconds(wall_), better::lower);
     sample("cpu_ms", milliseconds(cpu), better::lower);
+    sample("run_queue_wait_ms",
+           waited && waited_before_ ? milliseconds(*waited - *waited_before_) : not_measured,
+           better::lower);
     sample("peak_rss_bytes", peak_memory_bytes(), better::lower);
 }
 
@@ -103,6 +116,11 @@ double repetition::value(std::string_view metric) const noexcept {
     const auto found = std::find_if(samples_.begin(), samples_.end(),
                                     [&](const auto& sample) { return sample.name == metric; });
     return found != samples_.end() ? found->samples.front() : not_measured;
+}
+
+bool repetition::passed() const noexcept {
+    return std::all_of(thresholds_.begin(), thresholds_.end(),
+                       [](const threshold& check) { return check.pass; });
 }
 
 std::string repetition::checksum() const {

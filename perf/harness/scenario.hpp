@@ -26,7 +26,8 @@ public:
     repetition& operator=(const repetition&) = delete;
     repetition() = default;
 
-    /// The timed part. `end` samples wall_ms, cpu_ms and peak_rss_bytes.
+    /// The timed part. `end` samples wall_ms, cpu_ms, run_queue_wait_ms (how long this thread was
+    /// ready to run and another one had the processor) and peak_rss_bytes.
     void begin();
     void end();
 
@@ -57,6 +58,8 @@ public:
     [[nodiscard]] std::optional<runtime_snapshot>& state() noexcept { return state_; }
     [[nodiscard]] std::string checksum() const;
     [[nodiscard]] std::chrono::nanoseconds wall() const noexcept { return wall_; }
+    /// Whether every condition holds.
+    [[nodiscard]] bool passed() const noexcept;
 
 private:
     std::vector<report_metric> samples_; // one sample each
@@ -65,6 +68,7 @@ private:
     std::uint64_t checksum_ = 0xcbf29ce484222325; // FNV-1a's start
     std::chrono::steady_clock::time_point began_;
     std::chrono::nanoseconds cpu_began_{0};
+    std::optional<std::chrono::nanoseconds> waited_before_;
     std::chrono::nanoseconds wall_{0};
 };
 
@@ -87,6 +91,7 @@ struct scenario {
     std::size_t max_sessions = 0;
     std::size_t repetitions = 5;
     std::size_t warm_ups = 1;           ///< repetitions whose samples are thrown away
+    bool needs_the_processor = false;   ///< its checks presuppose that timers are served in time
     std::vector<std::string> headlines; ///< the metrics that the table shows
     std::vector<published_figure> published;
     std::function<config_values(std::size_t sessions)> config;

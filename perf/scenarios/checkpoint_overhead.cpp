@@ -66,6 +66,7 @@ scenario describe_scenario() {
     subject.purpose = "checkpoint prompts every 25 ms to idle sessions, for 180 ms";
     subject.session_counts = {10, 20, 30};
     subject.max_sessions = 100'000;
+    subject.needs_the_processor = true;
     subject.headlines = {"checkpoint_ticks_total", "wall_ms", "cpu_us_per_tick",
                          "read_lock_wait_ns_per_tick"};
     subject.published = {{10, "checkpoint_ticks_total", {60}},  {10, "wall_ms", {181}},

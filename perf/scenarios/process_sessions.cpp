@@ -163,6 +163,7 @@ scenario describe_scenario() {
     subject.session_counts = {10, 20, 30};
     subject.max_sessions = 2'000;
     subject.repetitions = 3;
+    subject.needs_the_processor = true;
     subject.headlines = {"answers_count", "prompts_unanswered_count", "process_groups_gone_count",
                          "spawn_all_ms", "wall_ms"};
     subject.config = [](std::size_t) {
