@@ -32,7 +32,7 @@ session_ptr find_or_throw(const detail::runtime_core& core, const session_id& id
 }
 
 asio::awaitable<session_ptr> find(core_ptr core, session_id id) {
-    const shared_lock reading = co_await core->lock.async_lock_shared(asio::use_awaitable);
+    const shared_lock reading = co_await core->lock.async_lock_shared();
     co_return find_or_throw(*core, id);
 }
 
@@ -124,7 +124,7 @@ asio::awaitable<prompt_receipt> runtime::prompt_checkpoint(session_id id, std::s
 asio::awaitable<void> runtime::focus(std::optional<session_id> id) {
     const core_ptr core = core_;
     detail::focus_call call{core->totals};
-    const unique_lock writing = co_await core->lock.async_lock(asio::use_awaitable);
+    const unique_lock writing = co_await core->lock.async_lock();
     session_ptr next;
     if (id) {
         next = find_or_throw(*core, *id);
@@ -137,7 +137,7 @@ asio::awaitable<void> runtime::focus(std::optional<session_id> id) {
 asio::awaitable<void> runtime::set_visibility(session_id id, visibility value) {
     const core_ptr core = core_;
     detail::focus_call call{core->totals};
-    const unique_lock writing = co_await core->lock.async_lock(asio::use_awaitable);
+    const unique_lock writing = co_await core->lock.async_lock();
     session_ptr found = find_or_throw(*core, id);
     found->require_running();
     if (value == visibility::focused) {
@@ -157,7 +157,7 @@ asio::awaitable<std::vector<session_info>> runtime::list() {
     const core_ptr core = core_;
     std::vector<session_info> shown;
     {
-        const shared_lock reading = co_await core->lock.async_lock_shared(asio::use_awaitable);
+        const shared_lock reading = co_await core->lock.async_lock_shared();
         shown.reserve(core->sessions.size());
         for (const auto& each : core->sessions.all()) {
             shown.push_back(each->info());
@@ -170,7 +170,7 @@ asio::awaitable<std::vector<session_info>> runtime::list() {
 
 asio::awaitable<void> runtime::remove(session_id id) {
     const core_ptr core = core_;
-    const unique_lock writing = co_await core->lock.async_lock(asio::use_awaitable);
+    const unique_lock writing = co_await core->lock.async_lock();
     const session_ptr found = find_or_throw(*core, id);
     if (!is_terminal(found->status())) {
         throw error{errc::session_not_terminal, "session '" + id.str() + "' is " +

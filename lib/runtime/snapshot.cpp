@@ -98,13 +98,13 @@ asio::awaitable<runtime_snapshot> take_snapshot(core_ptr core) {
     shot.metrics_enabled = core->metrics_enabled();
     scan_scope scope{core->sessions};
     {
-        const shared_lock reading = co_await core->lock.async_lock_shared(asio::use_awaitable);
+        const shared_lock reading = co_await core->lock.async_lock_shared();
         core->sessions.begin(scope.scan);
         shot.totals = core->totals.read();
     }
     for (bool more = true; more;) {
         {
-            const shared_lock reading = co_await core->lock.async_lock_shared(asio::use_awaitable);
+            const shared_lock reading = co_await core->lock.async_lock_shared();
             visit_some(*core, scope.scan, shot);
             more = scope.scan.next < core->sessions.places();
         }

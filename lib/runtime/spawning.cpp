@@ -12,8 +12,7 @@ namespace muster::detail {
 namespace {
 
 session_awaitable<> reserve(core_ptr core, session_ptr added) {
-    auto waiting = core->lock.async_lock(asio::deferred);
-    const unique_lock writing = co_await std::move(waiting);
+    const unique_lock writing = co_await core->lock.async_lock();
     if (core->closing()) {
         throw error{errc::shutting_down,
                     "session '" + added->id().str() + "': the runtime is shutting down"};

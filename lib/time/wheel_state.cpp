@@ -42,14 +42,14 @@ void wheel_state::schedule(wheel_entry& entry, tick due) {
 
 cancel_result wheel_state::cancel(wheel_entry& entry) noexcept {
     const guard lock{mutex_};
-    if (current_ == &entry) {
-        wheel_.cancel(entry);
-        current_cancelled_ = true;
-        return cancel_result::running;
-    }
-    const bool prevented = wheel_.cancel(entry);
+    const bool prevented = wheel_.cancel(entry); // also what was scheduled during a call
     disarm_if_empty();
-    return prevented ? cancel_result::prevented : cancel_result::idle;
+    const bool running = current_ == &entry;
+    current_cancelled_ = current_cancelled_ || running;
+    if (prevented) {
+        return cancel_result::prevented;
+    }
+    return running ? cancel_result::running : cancel_result::idle;
 }
 
 void wheel_state::retire(wheel_entry& entry) noexcept {

@@ -141,6 +141,21 @@ BOOST_AUTO_TEST_CASE(cancel_says_whether_the_callback_was_prevented) {
     BOOST_TEST(service->size() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(cancel_prevents_what_was_scheduled_while_the_function_ran) {
+    recorder entry{*service, 1, log};
+    cancel_result inside{};
+    entry.then = [&](tick due, tick) {
+        entry.schedule(due + 5);
+        inside = entry.cancel();
+        return due + 1; // ignored
+    };
+    entry.schedule(tick{6});
+    clock.advance(1s);
+    BOOST_TEST((inside == cancel_result::prevented));
+    require_equal(log, {{1, 6}});
+    BOOST_TEST(service->size() == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(a_cancelled_deadline_costs_one_wake_up_at_most) {
     recorder entry{*service, 1, log};
     for (int i = 0; i < 100; ++i) {

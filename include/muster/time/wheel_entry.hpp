@@ -18,9 +18,9 @@ class wheel_state;
 
 /// What a cancelled entry's callback does.
 enum class cancel_result : std::uint8_t {
-    prevented, ///< it was scheduled, and will not be called
+    prevented, ///< it was scheduled, and will not be called for that
     idle,      ///< it was not scheduled
-    running,   ///< it is being called right now; the tick that it returns will be ignored
+    running,   ///< it was not scheduled, but is being called right now
 };
 
 /// The cheapest way to be called at a tick: an object to derive from, or to hold. 48 bytes, no
@@ -54,7 +54,8 @@ public:
     /// alarm throws (std::bad_alloc), if the alarm has to be moved.
     void schedule(tick due);
 
-    /// Says whether the callback was prevented. O(1).
+    /// Says whether a call was prevented. If the function runs right now, that is not stopped, but
+    /// the tick that it returns will be ignored. O(1).
     cancel_result cancel() noexcept;
 
     /// Cancels it, and returns when no callback of it runs any more: the entry may be destroyed.
