@@ -34,7 +34,7 @@ using diagnostic_subscription = subscription<std::shared_ptr<const checkpoint_di
 /// How one session ended, or did not, in a shutdown.
 struct shutdown_entry {
     session_id id;
-    session_status status; ///< terminal, unless the session did not end in time
+    session_status status; ///< terminal, unless it did not end in time, or was still starting
     bool ended;            ///< its worker is gone
     std::string problem;   ///< what its backend reported, if anything
 
@@ -45,7 +45,7 @@ struct shutdown_entry {
 /// What `shutdown` achieved.
 struct shutdown_report {
     std::vector<shutdown_entry> sessions; ///< all that existed, sorted by id
-    std::size_t workers_left = 0;         ///< workers whose end was not seen within the deadline
+    std::size_t workers_left = 0; ///< whose end, or beginning, was not seen within the deadline
 
     [[nodiscard]] bool complete() const noexcept { return workers_left == 0; }
 };

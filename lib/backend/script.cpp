@@ -138,11 +138,14 @@ public:
     }
 
     session_awaitable<> respond(needs_input_response response) override {
+        while (mode_ == script::input_mode::hang && !ended_) {
+            co_await changed_.async_wait(executor_, asio::deferred);
+        }
         if (mode_ == script::input_mode::refuse) {
             refuse_input();
         }
+        require_input();
         note([&](auto& record) { record.responses.push_back(std::move(response)); });
-        co_return;
     }
 
     session_awaitable<> kill() override {
@@ -225,10 +228,14 @@ private:
         }
     }
 
-    void accept(std::string_view bytes) {
+    void require_input() const {
         if (ended_) {
             throw error{errc::input_closed, "session '" + id_.str() + "': its input is closed"};
         }
+    }
+
+    void accept(std::string_view bytes) {
+        require_input();
         if (mode_ == script::input_mode::refuse) {
             refuse_input();
         }

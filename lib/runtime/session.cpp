@@ -56,6 +56,31 @@ private:
     session_ptr of_;
 };
 
+/// While the backend makes the worker: it counts as one already, so that a shutdown waits for it.
+class session::spawn_under_way {
+public:
+    explicit spawn_under_way(session& of) : of_{of} {
+        of_.spawning_ = true;
+        of_.core_->worker_came();
+    }
+    spawn_under_way(const spawn_under_way&) = delete;
+    spawn_under_way& operator=(const spawn_under_way&) = delete;
+    ~spawn_under_way() {
+        if (of_.spawning_) {
+            of_.core_->worker_gone();
+            succeed();
+        }
+    }
+    /// The session has its worker.
+    void succeed() noexcept {
+        of_.spawning_ = false;
+        of_.changed_.wake_all();
+    }
+
+private:
+    session& of_;
+};
+
 session::session(runtime_core& core, session_id id, const spawn_options& options)
     : light_strand_state{core.context().get_executor()},
       checkpoint_target{core.scheduler(), core.timers()}, core_{&core}, id_{std::move(id)},
@@ -122,17 +147,18 @@ session_awaitable<> session::start(spawn_request request) {
 /// `restart_reason`: how the previous worker ended, if there was one.
 session_awaitable<> session::spawn_worker(const spawn_request& request,
                                           std::optional<std::string> restart_reason) {
+    require_open();
+    spawn_under_way spawning{*this};
     auto spawned = co_await core_->workers().spawn(request, executor());
     if (spawned->id() != id_) {
         co_await refuse(std::move(spawned));
     }
-    core_->worker_came();
+    spawning.succeed();
     worker_ = std::move(spawned);
     if (core_->closing()) {
         worker_->abandon();
-        throw error{errc::shutting_down,
-                    "session '" + id_.str() + "': the runtime is shutting down"};
     }
+    require_open();
     status_.store(session_status::running, std::memory_order_release);
     stream_open_ = true;
     if (restart_reason) {
@@ -142,6 +168,13 @@ session_awaitable<> session::spawn_worker(const spawn_request& request,
     }
     asio::co_spawn(executor(), worker_->run(*this), stream_end{session_ptr{this}});
     core_->scheduler().add(*this, *policy_, id_.hash());
+}
+
+void session::require_open() const {
+    if (core_->closing()) {
+        throw error{errc::shutting_down,
+                    "session '" + id_.str() + "': the runtime is shutting down"};
+    }
 }
 
 /// The backend gave us somebody else's worker.
@@ -210,7 +243,7 @@ session_awaitable<> session::end_for_good() {
         status() == session_status::running || (plan != nullptr && plan->waiting)) {
         co_await stop();
     }
-    while (worker_) {
+    while (worker_ || spawning_) {
         co_await wait_for_change();
     }
 }
@@ -361,9 +394,11 @@ session_awaitable<> session::respond(needs_input_response response) {
     }
     if (refused) {
         restore_question(question);
+    }
+    answer_settled();
+    if (refused) {
         std::rethrow_exception(refused);
     }
-    send_deferred();
 }
 
 } // namespace muster::detail

@@ -97,6 +97,7 @@ public:
 private:
     class worker_use;
     class stream_end;
+    class spawn_under_way;
     struct extras;
     struct pending_send;
     struct restart_plan;
@@ -116,6 +117,7 @@ private:
     // the worker's life: session.cpp
     session_awaitable<> spawn_worker(const spawn_request& request,
                                      std::optional<std::string> restart_reason);
+    void require_open() const;
     session_awaitable<> refuse(std::unique_ptr<worker> wrong);
     session_awaitable<> send_prelude(std::string text);
     session_awaitable<> wait_for_change();
@@ -152,6 +154,7 @@ private:
     void open_question(const envelope& published);
     envelope take_question(const needs_input_response& response);
     void restore_question(const envelope& question);
+    void answer_settled();
     void lagged(const gap& missing, bool marked) noexcept override;
     void closed() noexcept override;
     void received(const envelope& oldest) noexcept override;
@@ -193,6 +196,7 @@ private:
     std::atomic<session_status> status_{session_status::starting};
     std::atomic<bool> focused_{false};
     std::atomic<bool> turn_active_{false};
+    bool spawning_ = false; ///< the backend is making the worker
     bool stream_open_ = false;
     bool killing_ = false;
     bool dropped_ = false; ///< the context has died

@@ -223,7 +223,7 @@ envelope session::take_question(const needs_input_response& response) {
     check_response(id_, *found->get_if<needs_input>(), response);
     auto taken = *found;
     extra.open_questions.erase(found);
-    prompter_.waiting_changed(!extra.open_questions.empty());
+    ++extra.answers_under_way;
     return taken;
 }
 
@@ -234,8 +234,19 @@ void session::restore_question(const envelope& question) {
         find_question(extra.open_questions, question.get_if<needs_input>()->prompt_id) ==
             extra.open_questions.end()) {
         extra.open_questions.push_back(question);
-        prompter_.waiting_changed(true);
     }
+}
+
+/// The worker has its answer, or has refused it. Until now it was still waiting: no prompt went
+/// out.
+void session::answer_settled() {
+    auto& extra = more();
+    --extra.answers_under_way;
+    {
+        const std::lock_guard lock{extra.mutex};
+        prompter_.waiting_changed(!extra.open_questions.empty() || extra.answers_under_way != 0);
+    }
+    send_deferred();
 }
 
 } // namespace muster::detail

@@ -86,6 +86,7 @@ struct session::extras {
     std::optional<std::optional<std::string>> held_end; ///< how the stream ended during a kill
     std::optional<std::string> deferred_text; ///< asked for while busy, if not the policy's
     std::weak_ptr<pending_send> sending;      ///< the coroutine that sends has it
+    std::uint32_t answers_under_way = 0; ///< until the backend has taken them, we wait for them
     std::unique_ptr<restart_plan> restart;
     std::unique_ptr<silence_watch> silence;
 

@@ -164,7 +164,7 @@ void session::send_returned(pending_send& sending, const std::exception_ptr& thr
 }
 
 /// Counts and reports a prompt's end, and lets the failure policy speak. A prompt that was given up
-/// and a session that has ended in the meantime have not failed.
+/// and a session that has ended, or is being killed, in the meantime have not failed.
 void session::settle(const prompt_receipt& receipt, std::uint64_t began) {
     if (counts_) {
         const auto elapsed = tick_clock::between(began, core_->clock().now());
@@ -179,7 +179,7 @@ void session::settle(const prompt_receipt& receipt, std::uint64_t began) {
         } else {
             count<counter::checkpoint_send_failures_total>();
         }
-        if (status() == session_status::running &&
+        if (status() == session_status::running && !killing_ &&
             receipt.error != asio::error::operation_aborted) {
             follow_failure(prompter_.failed(policy_->on_failure), receipt.error);
         }

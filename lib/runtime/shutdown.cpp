@@ -1,6 +1,5 @@
 #include "shutdown.hpp"
 
-#include <muster/detail/wake_list.hpp>
 #include <muster/error.hpp>
 #include <muster/time/wheel_timer.hpp>
 
@@ -21,16 +20,17 @@ namespace {
 struct progress {
     session_executor strand;
     std::size_t left = 0;
-    bool overdue = false;
     std::map<session_id, std::string> ended; ///< and what went wrong
-    wake_list changed;
+    basic_wheel_timer<session_executor> deadline;
 
-    explicit progress(session_executor own) : strand{std::move(own)} {}
+    progress(session_executor own, const wheel_service& timers)
+        : strand{std::move(own)}, deadline{strand, timers} {}
 
     void one_ended(const session_id& id, std::string problem) {
         ended.emplace(id, std::move(problem));
-        --left;
-        changed.wake_all();
+        if (--left == 0) {
+            deadline.cancel();
+        }
     }
 };
 
@@ -48,9 +48,9 @@ session_awaitable<> end_one(session_ptr ending, std::shared_ptr<progress> shared
 }
 
 session_awaitable<> wait_for_all(progress& shared) {
-    while (shared.left != 0 && !shared.overdue) {
-        auto changed = shared.changed.async_wait(shared.strand, asio::as_tuple(asio::deferred));
-        co_await std::move(changed);
+    if (shared.left != 0) {
+        auto passed = shared.deadline.async_wait(asio::as_tuple(asio::deferred));
+        co_await std::move(passed);
     }
 }
 
@@ -76,19 +76,12 @@ session_awaitable<> shut_down(core_ptr core, session_executor strand,
         const shared_lock reading = co_await std::move(waiting);
         all = core->sessions.all();
     }
-    auto shared = std::make_shared<progress>(strand);
+    auto shared = std::make_shared<progress>(strand, core->timers());
     shared->left = all.size();
+    shared->deadline.expires_after(deadline);
     for (const auto& each : all) {
         asio::co_spawn(each->executor(), end_one(each, shared), asio::detached);
     }
-    basic_wheel_timer<session_executor> timer{strand, core->timers()};
-    timer.expires_after(deadline);
-    timer.async_wait([shared](sys::error_code cancelled) {
-        if (!cancelled) {
-            shared->overdue = true;
-            shared->changed.wake_all();
-        }
-    });
     co_await wait_for_all(*shared);
     report_all(all, *shared, report);
     report.workers_left = core->live_workers();

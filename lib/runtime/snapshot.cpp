@@ -26,7 +26,8 @@ private:
     registry& walked_;
 };
 
-subscriber_row row_of(const runtime_core& core, const subscriber_info& seen,
+/// Ages are as of `reading`, a reading of the metrics clock: rows can be compared.
+subscriber_row row_of(const runtime_core& core, std::uint64_t reading, const subscriber_info& seen,
                       std::optional<session_id> session) {
     subscriber_row row{std::string{seen.name}, std::move(session)};
     row.cursor = seen.next_sequence - 1;
@@ -35,33 +36,36 @@ subscriber_row row_of(const runtime_core& core, const subscriber_info& seen,
     row.lagged_events = seen.lagged_events;
     row.lagged_bytes = seen.lagged_bytes;
     row.delivered_events = seen.delivered_events;
-    const auto now = core.since_start(core.clock().now());
     if (seen.unread_events != 0) {
-        row.oldest_unread_age = now - std::chrono::nanoseconds{seen.oldest_unread_time};
+        const std::chrono::nanoseconds published{seen.oldest_unread_time};
+        row.oldest_unread_age =
+            std::max(core.since_start(reading) - published, std::chrono::nanoseconds{0});
     }
     if (seen.last_poll_time != 0) {
-        row.since_last_poll = core.elapsed(seen.last_poll_time, 0);
+        row.since_last_poll = core.elapsed(seen.last_poll_time, reading);
     }
     return row;
 }
 
-void add_session(const runtime_core& core, session& each, runtime_snapshot& shot) {
+void add_session(const runtime_core& core, std::uint64_t reading, session& each,
+                 runtime_snapshot& shot) {
     session_row row{each.id()};
     row.status = each.status();
     row.visibility = each.focused() ? visibility::focused : visibility::background;
     row.age = each.age();
     row.counters = each.counters().read(core.clock());
     each.channel().for_each_subscriber([&](const subscriber_info& seen) {
-        shot.subscribers.push_back(row_of(core, seen, each.id()));
+        shot.subscribers.push_back(row_of(core, reading, seen, each.id()));
     });
     shot.add(std::move(row));
 }
 
 void visit_some(const runtime_core& core, registry::scan& scan, runtime_snapshot& shot) {
+    const auto reading = core.clock().now();
     const auto end = std::min(scan.next + places_at_a_time, core.sessions.places());
     for (; scan.next < end; ++scan.next) {
         if (const auto& each = core.sessions.at(scan.next)) {
-            add_session(core, *each, shot);
+            add_session(core, reading, *each, shot);
         }
     }
 }
@@ -77,8 +81,9 @@ void forget_measurements(runtime_snapshot& shot) {
 void finish(const runtime_core& core, const registry::scan& scan, runtime_snapshot& shot) {
     shot.totals.add(scan.missed);
     shot.totals.add(core.own.read(core.clock()));
+    const auto reading = core.clock().now();
     core.everyone().for_each_subscriber([&](const subscriber_info& seen) {
-        shot.subscribers.push_back(row_of(core, seen, std::nullopt));
+        shot.subscribers.push_back(row_of(core, reading, seen, std::nullopt));
     });
     const auto summaries = core.latencies().summaries(core.clock());
     std::copy(summaries.begin(), summaries.end(), shot.latencies.begin());

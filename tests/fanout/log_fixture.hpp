@@ -28,7 +28,7 @@ private:
 
 /// A log with small segments and what a channel would add around it, without the lock.
 template <typename T, std::size_t Slots = 4>
-class log_fixture final : public detail::fanout::conflation_home<T> {
+class log_fixture : public detail::fanout::conflation_home<T> {
 public:
     using log_type = broadcast_log<T, Slots>;
     using cursor = typename log_type::cursor;

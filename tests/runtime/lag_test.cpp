@@ -158,6 +158,66 @@ BOOST_AUTO_TEST_CASE(of_each_status_kind_the_latest_survives) {
     BOOST_TEST(got.front().missing.events == 12u);
 }
 
+BOOST_AUTO_TEST_CASE(status_events_in_front_of_what_was_lost_come_before_the_marker) {
+    listening_fixture f;
+    f.spawn("a");
+    auto slow = f.listen("a", subscribe_options{2});
+    f.say("a", event{turn_state{true}});
+    f.say("a", event{muster::checkpoint{"begun"}});
+    f.print("a", 10);
+    const auto got = f.drain(slow);
+    BOOST_TEST(kinds(got) == "turn_state checkpoint output output output ");
+    require_increasing(got);
+    BOOST_REQUIRE(got.size() == 5u);
+    BOOST_TEST(!got[0].missing);
+    BOOST_TEST(got[2].sequence == 3u); // the marker's number is that of the first lost event
+    BOOST_TEST(got[2].missing.first_sequence == 3u);
+    BOOST_TEST(got[2].missing.last_sequence == 10u);
+    BOOST_TEST(got[2].missing.events == 8u);
+    BOOST_TEST(got[3].sequence == 11u);
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_after_a_marker_goes_on_with_the_event_behind_it) {
+    listening_fixture f;
+    f.spawn("a");
+    auto slow = f.listen("a", subscribe_options{4});
+    f.print("a", 10);
+    BOOST_TEST(slow.try_receive(f.last_error).missing.events == 6u);
+    deliveries got;
+    for (;;) {
+        const auto batch = slow.try_receive_batch(f.last_error);
+        if (f.last_error) {
+            break;
+        }
+        BOOST_TEST(!batch.missing());
+        for (const auto& [value, sequence] : batch) {
+            got.push_back({value, sequence, 0, {}});
+        }
+    }
+    BOOST_TEST(got.size() == 4u);
+    BOOST_TEST(got.front().sequence == 7u);
+    require_increasing(got);
+}
+
+BOOST_AUTO_TEST_CASE(the_event_behind_a_marker_is_not_lost_again) {
+    listening_fixture f;
+    f.spawn("a");
+    auto slow = f.listen("a", subscribe_options{2});
+    f.print("a", 5);
+    BOOST_TEST(slow.try_receive(f.last_error).missing.events == 3u);
+    BOOST_TEST(slow.info().delivered_events == 0u); // the marker is nobody's event
+    BOOST_TEST(slow.info().unread_events == 2u);
+    f.print("a", 10);
+    const auto got = f.drain(slow);
+    require_increasing(got);
+    BOOST_REQUIRE(got.size() == 4u);
+    BOOST_TEST(got[0].sequence == 4u);
+    BOOST_TEST(!got[0].missing);
+    BOOST_TEST(got[1].missing.first_sequence == 5u);
+    BOOST_TEST(got[1].missing.last_sequence == 13u);
+    BOOST_TEST(got[2].sequence == 14u);
+}
+
 BOOST_AUTO_TEST_CASE(a_subscriber_can_ask_to_be_disconnected_instead) {
     listening_fixture f;
     f.spawn("a");

@@ -1,3 +1,4 @@
+#include "cancellable_call.hpp"
 #include "runtime_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -9,6 +10,7 @@ namespace {
 
 using namespace muster;
 using namespace std::chrono_literals;
+using test::cancellable_call;
 using test::runtime_fixture;
 
 /// "q" with two questions: "free" takes any text, "color" red or blue.
@@ -161,6 +163,86 @@ BOOST_AUTO_TEST_CASE(a_question_whose_answer_the_backend_refuses_is_open_again) 
     f.backend->set_input("a", script::input_mode::accept);
     f.respond(needs_input_response{"q", "yes"});
     BOOST_TEST(f.open().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_response_whose_caller_gives_up_leaves_the_question_open) {
+    for (const auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                            asio::cancellation_type::total}) {
+        asking_fixture f{needs_input{"q", "Go on?"}};
+        f.backend->set_input("a", script::input_mode::hang);
+        f.settle();
+        cancellable_call call{
+            f, f.subject->respond_to_needs_input("a", needs_input_response{"q", "yes"})};
+        BOOST_TEST(call.calls() == 0);
+        BOOST_TEST(f.open().empty()); // nobody else may answer it meanwhile
+        call.cancel(type);
+        f.settle();
+        BOOST_TEST(call.calls() == 1);
+        BOOST_TEST((call.error() == asio::error::operation_aborted));
+        BOOST_TEST(f.open() == ids{"q"}, per_element());
+        f.backend->set_input("a", script::input_mode::accept);
+        f.respond(needs_input_response{"q", "yes"});
+        BOOST_TEST(f.backend->responses("a").size() == 1u);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(while_an_answer_is_under_way_no_prompt_goes_out) {
+    asking_fixture f{needs_input{"q", "Go on?"}};
+    f.backend->set_input("a", script::input_mode::hang);
+    f.settle();
+    auto answering =
+        f.start(f.subject->respond_to_needs_input("a", needs_input_response{"q", "yes"}));
+    f.settle();
+    BOOST_TEST((f.wait(f.subject->prompt_checkpoint("a", "p")).outcome == prompt_outcome::refused));
+    f.backend->set_input("a", script::input_mode::refuse); // the question is open again
+    f.settle();
+    BOOST_CHECK_THROW(answering.get(), error);
+    BOOST_TEST((f.wait(f.subject->prompt_checkpoint("a", "p")).outcome == prompt_outcome::refused));
+    f.backend->set_input("a", script::input_mode::accept);
+    f.respond(needs_input_response{"q", "yes"});
+    BOOST_TEST((f.wait(f.subject->prompt_checkpoint("a", "p")).outcome == prompt_outcome::sent));
+}
+
+BOOST_AUTO_TEST_CASE(a_question_carries_all_that_was_asked) {
+    auto asked = two_questions();
+    asked.question_text = "Some questions";
+    asked.default_option = "red";
+    asked.questions[0].header = "Else";
+    asked.questions[0].is_secret = true;
+    asked.questions[1].is_other = true;
+    asking_fixture f{asked};
+    const auto shown = f.wait(f.subject->status("a")).open_questions;
+    BOOST_REQUIRE(shown.size() == 1u);
+    const auto& open = *shown.front().get_if<needs_input>();
+    BOOST_TEST(open.default_option.value() == "red");
+    BOOST_REQUIRE(open.questions.size() == 2u);
+    BOOST_TEST(open.questions[0].header == "Else");
+    BOOST_TEST(open.questions[0].is_secret);
+    BOOST_TEST(!open.questions[0].options);
+    BOOST_TEST(open.questions[1].is_other);
+    BOOST_TEST(open.questions[1].options->at(1).description == "like the sky");
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_is_never_repeated_in_an_error) {
+    auto asked = two_questions();
+    asked.questions[1].is_secret = true;
+    asking_fixture f{asked};
+    f.problem_with({input_answer{"free", "x"}, input_answer{"color", "my password"}});
+    BOOST_TEST(f.last_message.find("password") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_new_worker_does_not_wait_for_the_answers_to_the_old_one) {
+    auto lives = std::make_shared<int>(0);
+    runtime_fixture f{script_backend::script_source{[lives](const spawn_request&) {
+        auto first = script{}.emit(needs_input{"q", "Go on?"}).fail("boom");
+        return std::make_shared<const script>((*lives)++ == 0 ? first : script{}.idle());
+    }}};
+    spawn_options options;
+    options.restart = restart_policy{restart_policy::mode::on_crash};
+    f.spawn("a", options);
+    f.clock.advance(100ms);
+    BOOST_TEST(f.wait(f.subject->status("a")).open_questions.empty());
+    BOOST_TEST((f.wait(f.subject->prompt_checkpoint("a", "p")).outcome == prompt_outcome::sent));
 }
 
 BOOST_AUTO_TEST_CASE(the_end_of_a_session_closes_its_questions) {

@@ -27,7 +27,7 @@ class script_worker;
 /// share one.
 class script {
 public:
-    /// How the worker takes its next inputs.
+    /// How the worker takes its next inputs and responses.
     enum class input_mode : std::uint8_t { accept, refuse, hang };
 
     using event_source = std::function<event()>;

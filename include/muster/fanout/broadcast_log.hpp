@@ -29,7 +29,8 @@ namespace muster {
 /// - Lag is computed when a cursor polls, in `look`, and nowhere else; since nothing but a poll
 ///   moves a cursor, the result is the same as if it had been computed on each publish.
 /// - Without cursors and retention an event is counted, not kept.
-/// - Latest values of conflation keys survive being overwritten; see `conflation_slot`.
+/// - Latest values of conflation keys survive being overwritten; see `conflation_slot`. A gap
+///   begins and ends with events that are lost: survivors in front of it come before it.
 ///
 /// Costs: append O(1), amortised; poll O(1), with lag O(log capacity) plus the latest values in the
 /// lost run, at most `search_budget` list steps at a time. Not thread-safe: whoever shares it
@@ -96,6 +97,9 @@ public:
     /// Keeps the segment and its values in place until `unpin`.
     static void pin(segment& pinned) noexcept { ++pinned.pins; }
     void unpin(segment& pinned, waste& freed) noexcept;
+    /// Makes sure that the first event of `read`, which `look` has just returned, is what `reader`
+    /// gets next, whatever is published until then. It stays unread.
+    void hold_first(cursor& reader, const piece& read, waste& freed);
 
     /// Gives up a key whose slot has let go of `given_up`.
     void retire(node& given_up, waste& freed) noexcept;
@@ -120,6 +124,16 @@ private:
     using slot = typename segment::slot;
     using link = detail::fanout::conflation_link;
 
+    // What a reader that has fallen behind is moved over: the events before `index`.
+    struct passed_run {
+        std::uint64_t index;
+        std::uint64_t weight;        // of all events before `index`
+        std::uint64_t sequence;      // of the event at `index`, if that is lost; else 0
+        std::uint64_t last_lost;     // sequence of the run's last event that does not survive
+        std::uint64_t survivors = 0; // copied, to be delivered all the same
+        std::uint64_t survivor_weight = 0;
+    };
+
     void count_only(std::uint64_t sequence, std::uint64_t weight, waste& out,
                     conflation_slot<T>* key) noexcept;
     void roll(waste& out);
@@ -141,6 +155,8 @@ private:
     [[nodiscard]] std::uint64_t sequence_before(std::uint64_t index) const noexcept;
     [[nodiscard]] std::uint64_t sequence_of(const cursor& reader) const noexcept;
     [[nodiscard]] segment* holder_of(std::uint64_t index) const noexcept;
+    [[nodiscard]] const slot& oldest_known(const cursor& reader,
+                                           std::uint64_t reach) const noexcept;
     template <typename Reached>
     [[nodiscard]] std::uint64_t first_index(std::uint64_t low, Reached reached) const noexcept;
     [[nodiscard]] std::uint64_t within(std::uint64_t events, std::uint64_t bytes) const noexcept;
@@ -159,15 +175,19 @@ private:
     void disconnect(cursor& reader, piece& out, waste& freed) noexcept;
     [[nodiscard]] bool seek(cursor& reader) noexcept;
     [[nodiscard]] bool skip_passed(cursor& reader) noexcept;
-    [[nodiscard]] node* next_latest(link* from, std::uint64_t reach) const noexcept;
-    [[nodiscard]] node* copy_latest(cursor& reader, std::uint64_t reach, gap& missing);
-    void move_to(cursor& reader, const node* stop, std::uint64_t reach, gap& missing,
-                 waste& freed) noexcept;
+    [[nodiscard]] node* next_latest(const link* from, std::uint64_t reach) const noexcept;
+    [[nodiscard]] passed_run copy_latest(cursor& reader, const node* first, std::uint64_t reach);
+    [[nodiscard]] passed_run whole_run(std::uint64_t reach) const noexcept;
+    [[nodiscard]] passed_run run_through(const node& last, std::uint64_t reach) const noexcept;
+    void replay(cursor& reader, std::unique_ptr<segment> copy) noexcept;
+    void move_to(cursor& reader, const passed_run& run, waste& freed) noexcept;
+    void step_over(cursor& reader, segment& source, std::uint32_t count, waste& freed) noexcept;
 
     void link_reader(cursor& reader) noexcept;
     void unlink_reader(cursor& reader) noexcept;
     void free_retired(waste& freed) noexcept;
     void drop_oldest_retired(waste& freed) noexcept;
+    void free_node(node& unneeded, waste& freed) noexcept;
     void sweep_retired(waste& freed) noexcept;
 
     retention retention_;
@@ -195,6 +215,7 @@ private:
     detail::fanout::tracked_maximum widest_bytes_;
 
     detail::fanout::conflation_list latest_;
+    node* newest_ = nullptr;        // of the newest event, if that is the latest value of a key
     node* retired_first_ = nullptr; // in the order of their retirement
     node* retired_last_ = nullptr;
     std::uint64_t retired_count_ = 0;

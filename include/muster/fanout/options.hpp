@@ -17,11 +17,12 @@ namespace sys = boost::system;
 /// A bound that never binds.
 inline constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
 
-/// What a subscriber did not get: a run of events that the channel overwrote before it read them.
+/// What a subscriber did not get: events that the channel overwrote before it read them.
 ///
-/// `first_sequence` and `last_sequence` are the ends of the run. `events` and `bytes` count exactly
-/// those events of the run that this subscriber will never see: latest values of conflation keys
-/// out of the run still follow and are not counted. Converts to false when nothing is missing.
+/// `first_sequence` and `last_sequence` are the first and the last event that this subscriber will
+/// never see, `events` and `bytes` count exactly those. Latest values of conflation keys survive:
+/// those in front of the first lost event come before the gap, those between its ends right after
+/// it; they are not counted. Converts to false when nothing is missing.
 struct gap {
     std::uint64_t first_sequence = 0;
     std::uint64_t last_sequence = 0;

@@ -45,6 +45,7 @@ class subscription {
     using reader_type = detail::fanout::subscriber<T, Slots, Executor>;
     using poll_result = detail::fanout::poll_result;
     using take_one = detail::fanout::take_one<T, Slots>;
+    using take_gap_first = detail::fanout::take_gap_first<T, Slots>;
     using take_batch = detail::fanout::take_batch<T, Slots>;
     using completion_default = typename asio::default_completion_token<Executor>::type;
 
@@ -91,6 +92,15 @@ public:
             receive_initiation<take_one>{this}, token);
     }
 
+    /// As `async_receive`, for who has something to say in the place of what was lost: a gap comes
+    /// as a delivery of its own, with the sequence of the first lost event. Its value is a copy of
+    /// the event that the next receive, of any kind, will bring, whatever is published until then.
+    template <typename CompletionToken = default_token>
+    auto async_receive_gap_first(CompletionToken&& token = CompletionToken{}) {
+        return asio::async_initiate<CompletionToken, void(sys::error_code, delivery_type)>(
+            receive_initiation<take_gap_first>{this}, token);
+    }
+
     /// Waits until there are events, and pins all that one segment holds of them.
     ///
     /// Completion: `void(error_code, event_batch<T>)`, not empty on success. Otherwise as
@@ -104,6 +114,10 @@ public:
     /// Takes the next event if there is one. Otherwise `ec` is `asio::error::would_block`,
     /// `stream_closed` or `subscriber_lagged` (once; then an empty delivery with the gap).
     [[nodiscard]] delivery_type try_receive(sys::error_code& ec) { return try_take<take_one>(ec); }
+    /// The same, with gaps as in `async_receive_gap_first`.
+    [[nodiscard]] delivery_type try_receive_gap_first(sys::error_code& ec) {
+        return try_take<take_gap_first>(ec);
+    }
     /// The same for a batch.
     [[nodiscard]] batch_type try_receive_batch(sys::error_code& ec) {
         return try_take<take_batch>(ec);

@@ -6,16 +6,13 @@
 #include <muster/session/envelope.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/append.hpp>
 #include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/deferred.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cstddef>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -38,8 +35,8 @@ class counting_handler;
 /// With `Marks` (session subscriptions), a gap comes as a delivery of its own, ahead of the event
 /// that follows it: a stderr output `[muster] output truncated: dropped N events due to stream
 /// pressure\n`, whose sequence is that of the first lost event. Readers that only print need not
-/// look at `missing`. Read either one by one or in batches: the event behind a marker is handed out
-/// by single receives only. Batches carry the gap in `missing()` and no marker.
+/// look at `missing`. Batches carry the gap in `missing()` and no marker; single receives and
+/// batches may be mixed.
 template <std::size_t Slots, bool Marks>
 class basic_event_subscription {
     using inner_type = subscription<envelope, asio::any_io_executor, Slots>;
@@ -79,11 +76,7 @@ public:
     /// Takes the next event if there is one. Otherwise `ec` is `asio::error::would_block`,
     /// `stream_closed` or `subscriber_lagged`.
     [[nodiscard]] event_delivery try_receive(sys::error_code& ec) {
-        if (held_) {
-            ec = {};
-            return release_held();
-        }
-        auto taken = inner_.try_receive(ec);
+        auto taken = Marks ? inner_.try_receive_gap_first(ec) : inner_.try_receive(ec);
         account(ec, taken);
         return taken;
     }
@@ -121,10 +114,7 @@ public:
     /// Completes a pending receive with `operation_aborted`; the subscription goes on.
     void cancel() noexcept { inner_.cancel(); }
     /// Ends the subscription, as its destruction does.
-    void reset() noexcept {
-        inner_.reset();
-        held_.reset();
-    }
+    void reset() noexcept { inner_.reset(); }
 
 private:
     template <typename, typename, typename>
@@ -137,16 +127,14 @@ private:
         [[nodiscard]] executor_type get_executor() const noexcept { return self->get_executor(); }
         template <typename Handler>
         void operator()(Handler&& handler) const {
-            if (self->held_) {
-                auto executor = asio::get_associated_executor(handler, get_executor());
-                asio::post(executor, asio::append(std::forward<Handler>(handler), sys::error_code{},
-                                                  self->release_held()));
-                return;
+            detail::counting_handler<basic_event_subscription, event_delivery,
+                                     std::decay_t<Handler>>
+                counting{*self, std::forward<Handler>(handler)};
+            if constexpr (Marks) {
+                self->inner_.async_receive_gap_first(std::move(counting));
+            } else {
+                self->inner_.async_receive(std::move(counting));
             }
-            self->inner_.async_receive(
-                detail::counting_handler<basic_event_subscription, event_delivery,
-                                         std::decay_t<Handler>>{*self,
-                                                                std::forward<Handler>(handler)});
         }
     };
     struct initiate_batch {
@@ -163,13 +151,7 @@ private:
         }
     };
 
-    event_delivery release_held() {
-        auto released = std::move(*held_);
-        held_.reset();
-        return released;
-    }
-
-    /// Counts what a receive found, and puts the marker in front.
+    /// Counts what a receive found; a gap that comes alone gets its marker.
     void account(sys::error_code ec, event_delivery& taken) {
         if (note_end(ec)) {
             return;
@@ -178,11 +160,11 @@ private:
         if (taken.missing) {
             account_->lagged(taken.missing, marked);
         }
-        if (taken.value) {
-            account_->received(taken.value);
-        }
         if (marked) {
-            put_marker_in_front(taken);
+            taken.value = detail::truncation_marker(taken.missing, taken.value);
+            taken.bytes = taken.value.output_bytes();
+        } else if (taken.value) {
+            account_->received(taken.value);
         }
     }
     void account(sys::error_code ec, const batch_type& taken) {
@@ -202,18 +184,8 @@ private:
         }
         return ec && ec != errc::subscriber_lagged;
     }
-    void put_marker_in_front(event_delivery& taken) {
-        event_delivery marker;
-        marker.value = detail::truncation_marker(taken.missing, taken.value);
-        marker.sequence = marker.value.sequence();
-        marker.bytes = marker.value.output_bytes();
-        marker.missing = std::exchange(taken.missing, gap{});
-        held_ = std::exchange(taken, std::move(marker));
-    }
-
     inner_type inner_;
     detail::account_ptr account_;
-    std::optional<event_delivery> held_; ///< the event that a marker was put in front of
     bool told_closed_ = false;
 };
 

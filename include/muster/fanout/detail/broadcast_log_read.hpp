@@ -41,11 +41,7 @@ std::uint64_t broadcast_log<T, Slots>::sequence_of(const cursor& reader) const n
     if (reader.index == head_) {
         return last_sequence_ + 1;
     }
-    if (in_ring(reader.index)) {
-        return slot_at(reader.index).sequence;
-    }
-    const segment* const holder = holder_of(reader.index);
-    return holder->slots[reader.index - holder->base].sequence;
+    return oldest_known(reader, reader.index).sequence;
 }
 
 // The first index from `low` on whose slot has `reached`; head_ if there is none.
@@ -258,19 +254,26 @@ std::uint64_t broadcast_log<T, Slots>::consume(cursor& reader, const piece& read
         }
     } else {
         bytes -= reader.weight;
-        reader.index += count;
-        reader.weight = through;
-        if (end == Slots) {
-            --source.readers;
-            enter(reader);
-            if (source.readers == 0) {
-                collect(freed, false);
-            }
-        }
+        step_over(reader, source, count, freed);
     }
     reader.delivered_events += count;
     reader.delivered_bytes += bytes;
     return bytes;
+}
+
+template <typename T, std::size_t Slots>
+void broadcast_log<T, Slots>::step_over(cursor& reader, segment& source, std::uint32_t count,
+                                        waste& freed) noexcept {
+    const auto end = static_cast<std::uint32_t>(reader.index - source.base) + count;
+    reader.index += count;
+    reader.weight = source.slots[end - 1].weight_through;
+    if (end == Slots) {
+        --source.readers;
+        enter(reader);
+        if (source.readers == 0) {
+            collect(freed, false);
+        }
+    }
 }
 
 template <typename T, std::size_t Slots>
@@ -283,10 +286,19 @@ auto broadcast_log<T, Slots>::catch_up(cursor& reader, std::uint64_t reach, piec
     if (!latest_.empty() && !(seek(reader) && skip_passed(reader))) {
         return found::unfinished;
     }
-    gap& missing = out.missing;
-    missing.first_sequence = sequence_of(reader);
-    const node* const stop = reader.bookmark_placed ? copy_latest(reader, reach, missing) : nullptr;
-    move_to(reader, stop, reach, missing, freed);
+    const node* const first =
+        reader.bookmark_placed ? next_latest(&reader.bookmark, reach) : nullptr;
+    const std::uint64_t first_sequence = sequence_of(reader);
+    const passed_run run = first != nullptr ? copy_latest(reader, first, reach) : whole_run(reach);
+    const std::uint64_t lost = run.index - reader.index - run.survivors;
+    if (lost != 0) {
+        out.missing = {first_sequence, run.last_lost, lost,
+                       run.weight - reader.weight - run.survivor_weight};
+        reader.lagged_events += lost;
+        reader.lagged_bytes += out.missing.bytes;
+        ++reader.gaps;
+    }
+    move_to(reader, run, freed);
     if (reader.replay != nullptr) {
         out.source = reader.replay;
         out.first = 0;
@@ -353,7 +365,8 @@ bool broadcast_log<T, Slots>::skip_passed(cursor& reader) noexcept {
 }
 
 template <typename T, std::size_t Slots>
-auto broadcast_log<T, Slots>::next_latest(link* from, std::uint64_t reach) const noexcept -> node* {
+auto broadcast_log<T, Slots>::next_latest(const link* from, std::uint64_t reach) const noexcept
+    -> node* {
     link* candidate = from->next;
     while (candidate != latest_.end() && candidate->bookmark) {
         candidate = candidate->next;
@@ -362,58 +375,90 @@ auto broadcast_log<T, Slots>::next_latest(link* from, std::uint64_t reach) const
     return lost ? static_cast<node*>(candidate) : nullptr;
 }
 
-// Copies the latest values of the lost run, at most a segment full; returns the first one that did
-// not fit. The copy makes the moment of the poll the moment that counts: what is superseded later
-// has been read before.
+// Copies the latest values of the lost run, from `first` on, as many as fit into a segment. Those
+// that nothing was lost before are copied alone, so that they come before the gap. The copy makes
+// the moment of the poll the moment that counts: what is superseded later has been read before.
 template <typename T, std::size_t Slots>
-auto broadcast_log<T, Slots>::copy_latest(cursor& reader, std::uint64_t reach, gap& missing)
-    -> node* {
-    node* latest = next_latest(&reader.bookmark, reach);
-    if (latest == nullptr) {
-        return nullptr;
-    }
+auto broadcast_log<T, Slots>::copy_latest(cursor& reader, const node* first, std::uint64_t reach)
+    -> passed_run {
     auto copy = std::make_unique_for_overwrite<segment>();
-    std::uint32_t count = 0;
-    std::uint64_t bytes = 0;
-    for (; latest != nullptr && count < Slots; latest = next_latest(latest, reach), ++count) {
-        std::construct_at(&copy->slots[count].value, *latest->value);
-        copy->constructed = count + 1;
-        copy->slots[count].sequence = latest->sequence;
-        copy->slots[count].weight_through = bytes += latest->weight;
+    const bool in_front = first->index == reader.index;
+    const node* latest = first;
+    const node* last = nullptr;
+    std::uint64_t weight = 0;
+    for (; latest != nullptr && copy->constructed < Slots; latest = next_latest(latest, reach)) {
+        if (last != nullptr && latest->index != last->index + 1) {
+            if (in_front) {
+                break;
+            }
+            first = latest; // of those in a row at the end
+        }
+        copy->add_copy(*latest->value, latest->sequence, weight += latest->weight);
+        last = latest;
     }
-    copy->detached = true;
-    pin(*copy);
-    reader.replay = copy.release();
-    reader.replay_next = 0;
-    reader.replay_end = count;
-    missing.events = 0 - std::uint64_t{count}; // move_to adds the run that they came from
-    missing.bytes = 0 - bytes;
-    return latest;
+    passed_run run = whole_run(reach);
+    if (in_front) {
+        run = run_through(*last, reach);
+    } else if (latest != nullptr) {
+        run = {latest->index, latest->weight_through - latest->weight, latest->sequence,
+               latest->sequence_before};
+    }
+    if (last->index + 1 == run.index) {
+        run.last_lost = first->sequence_before;
+    }
+    run.survivors = copy->constructed;
+    run.survivor_weight = weight;
+    replay(reader, std::move(copy));
+    return run;
 }
 
 template <typename T, std::size_t Slots>
-void broadcast_log<T, Slots>::move_to(cursor& reader, const node* stop, std::uint64_t reach,
-                                      gap& missing, waste& freed) noexcept {
-    const std::uint64_t index = stop != nullptr ? stop->index : reach;
-    const std::uint64_t weight =
-        stop != nullptr ? stop->weight_through - stop->weight : weight_before(reach);
-    missing.last_sequence = stop != nullptr ? stop->sequence_before : sequence_before(reach);
-    missing.events += index - reader.index;
-    missing.bytes += weight - reader.weight;
-    reader.lagged_events += missing.events;
-    reader.lagged_bytes += missing.bytes;
-    reader.gaps += missing ? 1 : 0;
+auto broadcast_log<T, Slots>::run_through(const node& last, std::uint64_t reach) const noexcept
+    -> passed_run {
+    const std::uint64_t next = last.index + 1;
+    return {next, last.weight_through, next == reach ? 0 : last.sequence_after, 0};
+}
+
+template <typename T, std::size_t Slots>
+void broadcast_log<T, Slots>::replay(cursor& reader, std::unique_ptr<segment> copy) noexcept {
+    copy->detached = true;
+    pin(*copy);
+    reader.replay_next = 0;
+    reader.replay_end = copy->constructed;
+    reader.replay = copy.release();
+}
+
+template <typename T, std::size_t Slots>
+auto broadcast_log<T, Slots>::whole_run(std::uint64_t reach) const noexcept -> passed_run {
+    return {reach, weight_before(reach), 0, sequence_before(reach)};
+}
+
+template <typename T, std::size_t Slots>
+void broadcast_log<T, Slots>::move_to(cursor& reader, const passed_run& run,
+                                      waste& freed) noexcept {
     leave(reader, freed);
-    reader.index = index;
-    reader.weight = weight;
-    if (stop != nullptr) {
+    reader.index = run.index;
+    reader.weight = run.weight;
+    if (run.sequence != 0) {
         reader.lost = true;
         ++behind_;
-        reader.lost_sequence = stop->sequence;
+        reader.lost_sequence = run.sequence;
     } else {
         enter(reader);
     }
     collect(freed, false);
+}
+
+template <typename T, std::size_t Slots>
+void broadcast_log<T, Slots>::hold_first(cursor& reader, const piece& read, waste& freed) {
+    if (read.source == reader.replay) {
+        return; // is held already
+    }
+    const slot& next = read.source->slots[read.first];
+    auto copy = std::make_unique_for_overwrite<segment>();
+    copy->add_copy(next.value, next.sequence, next.weight_through - reader.weight);
+    replay(reader, std::move(copy));
+    step_over(reader, *read.source, 1, freed);
 }
 
 // --- inspection ---------------------------------------------------------------------------------
@@ -443,9 +488,24 @@ void broadcast_log<T, Slots>::inspect(const cursor& reader, subscriber_info& out
         out.unread_bytes += replay->slots[reader.replay_end - 1].weight_through -
                             (next == 0 ? 0 : replay->slots[next - 1].weight_through);
         out.oldest_unread_time = broadcast_traits<T>::time(replay->slots[next].value);
-    } else if (reach != head_) {
-        out.oldest_unread_time = broadcast_traits<T>::time(slot_at(reach).value);
+    } else if (reader.index != head_) {
+        out.oldest_unread_time = broadcast_traits<T>::time(oldest_known(reader, reach).value);
     }
+}
+
+// The reader's next event, also if it is out of its reach; if nothing holds that any more, the next
+// that is in its reach.
+template <typename T, std::size_t Slots>
+auto broadcast_log<T, Slots>::oldest_known(const cursor& reader, std::uint64_t reach) const noexcept
+    -> const slot& {
+    if (reader.lost) {
+        return slot_at(reach);
+    }
+    if (in_ring(reader.index)) {
+        return slot_at(reader.index);
+    }
+    const segment* const holder = holder_of(reader.index);
+    return holder->slots[reader.index - holder->base];
 }
 
 template <typename T, std::size_t Slots>

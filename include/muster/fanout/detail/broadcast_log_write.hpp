@@ -38,8 +38,13 @@ void broadcast_log<T, Slots>::append(std::uint64_t sequence, U&& value, std::uin
     }
     tail_->put(tail_used_, std::forward<U>(value), out.replaced);
     slot& filled = tail_->slots[tail_used_];
+    node* keyed = nullptr;
     if (key != nullptr) {
-        make_latest(node_of(*key, key_home), filled.value, sequence, weight, out);
+        keyed = &node_of(*key, key_home);
+        make_latest(*keyed, filled.value, sequence, weight, out);
+    }
+    if (node* const before = std::exchange(newest_, keyed)) [[unlikely]] {
+        before->sequence_after = sequence;
     }
     filled.sequence = last_sequence_ = sequence;
     filled.weight_through = weight_ += weight;
@@ -237,8 +242,7 @@ void broadcast_log<T, Slots>::make_latest(node& latest, const T& value, std::uin
 template <typename T, std::size_t Slots>
 void broadcast_log<T, Slots>::retire(node& given_up, waste& freed) noexcept {
     if (!given_up.linked() || !keeping()) {
-        latest_.unlink(given_up);
-        freed.add(given_up);
+        free_node(given_up, freed);
         return;
     }
     given_up.retired_next = nullptr;
@@ -257,8 +261,16 @@ void broadcast_log<T, Slots>::drop_oldest_retired(waste& freed) noexcept {
     node* const oldest = retired_first_;
     retired_first_ = oldest->retired_next;
     --retired_count_;
-    latest_.unlink(*oldest);
-    freed.add(*oldest);
+    free_node(*oldest, freed);
+}
+
+template <typename T, std::size_t Slots>
+void broadcast_log<T, Slots>::free_node(node& unneeded, waste& freed) noexcept {
+    latest_.unlink(unneeded);
+    if (newest_ == &unneeded) {
+        newest_ = nullptr;
+    }
+    freed.add(unneeded);
 }
 
 template <typename T, std::size_t Slots>

@@ -37,6 +37,27 @@ struct take_one {
     }
 };
 
+/// How one event is taken by who wants to say first what was lost before it: a gap comes with a
+/// copy of the event that follows, which stays unread and is sure to come next.
+template <typename T, std::size_t Slots>
+struct take_gap_first : take_one<T, Slots> {
+    using typename take_one<T, Slots>::result;
+    using typename take_one<T, Slots>::core_type;
+
+    template <typename Piece, typename Cursor, typename Waste>
+    static void take(core_type& core, broadcast_log<T, Slots>& log, Cursor& reader,
+                     const Piece& found, result& out, Waste& freed) {
+        if (!found.missing) {
+            take_one<T, Slots>::take(core, log, reader, found, out, freed);
+            return;
+        }
+        out.value = found.source->slots[found.first].value;
+        out.sequence = found.missing.first_sequence;
+        out.missing = found.missing;
+        log.hold_first(reader, found, freed);
+    }
+};
+
 /// How all that one segment has is taken: in place.
 template <typename T, std::size_t Slots>
 struct take_batch {

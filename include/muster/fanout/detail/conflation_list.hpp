@@ -36,6 +36,7 @@ struct conflation_node : conflation_link {
     conflation_node* retired_next = nullptr;
     std::uint64_t sequence = 0;
     std::uint64_t sequence_before = 0; ///< of the event before it
+    std::uint64_t sequence_after = 0;  ///< of the event after it, once there is one
     std::uint64_t weight = 0;
     std::uint64_t weight_through = 0;
     bool retired = false;

@@ -64,6 +64,15 @@ struct segment {
         }
     }
 
+    /// Fills the next slot of a segment that is no part of a ring.
+    void add_copy(const T& value, std::uint64_t sequence, std::uint64_t weight_through) {
+        slot& filled = slots[constructed];
+        std::construct_at(&filled.value, value);
+        filled.sequence = sequence;
+        filled.weight_through = weight_through;
+        ++constructed;
+    }
+
     void reset(std::uint64_t first_index) noexcept {
         base = first_index;
         detached = listed = false;

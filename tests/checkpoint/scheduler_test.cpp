@@ -1,0 +1,187 @@
+// The scheduler alone, in virtual time: what becomes of ticks while a writer has the registry.
+
+#include "virtual_clock.hpp"
+
+#include <muster/checkpoint/scheduler.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace {
+
+using namespace muster;
+using namespace std::chrono_literals;
+using test::virtual_clock;
+
+namespace asio = boost::asio;
+
+class target final : public checkpoint_target {
+public:
+    target(checkpoint_scheduler& scheduler, const wheel_service& timers) noexcept
+        : checkpoint_target{scheduler, timers} {}
+
+    std::vector<checkpoint_tick> ticks;
+    int references = 0;
+
+private:
+    void checkpoint_due(const checkpoint_tick& due) noexcept override { ticks.push_back(due); }
+    void hold_target() noexcept override { ++references; }
+    void let_go_of_target() noexcept override { --references; }
+};
+
+class scheduler_fixture {
+public:
+    ~scheduler_fixture() {
+        for (auto* each : {&a, &b}) {
+            scheduler.remove(*each);
+            BOOST_TEST(each->references == 0);
+        }
+    }
+
+    void add(target& added, std::chrono::nanoseconds interval = 1s,
+             missed_tick_action missed = missed_tick_action::skip) {
+        checkpoint_policy policy{interval};
+        policy.when_missed = missed;
+        scheduler.add(added, policy, 0);
+    }
+
+    asio::io_context context;
+    virtual_clock clock{context};
+    wheel_service timers{clock};
+    shared_mutex lock{context};
+    checkpoint_scheduler scheduler{timers, lock, tick_clock{}};
+    target a{scheduler, timers};
+    target b{scheduler, timers};
+};
+
+BOOST_AUTO_TEST_SUITE(checkpoint)
+BOOST_AUTO_TEST_SUITE(scheduler)
+
+BOOST_AUTO_TEST_CASE(ticks_that_are_due_while_a_writer_holds_the_lock_come_when_it_lets_go) {
+    scheduler_fixture f;
+    f.add(f.a);
+    f.add(f.b);
+    {
+        const auto writing = f.lock.try_lock();
+        BOOST_REQUIRE(static_cast<bool>(writing));
+        f.clock.advance(1s);
+        BOOST_TEST(f.a.ticks.empty());
+        BOOST_TEST(f.b.ticks.empty());
+    }
+    f.clock.settle();
+    BOOST_TEST(f.a.ticks.size() == 1u);
+    BOOST_TEST(f.b.ticks.size() == 1u);
+    BOOST_TEST(f.a.ticks.front().lock_wait > 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_free_lock_is_not_waited_for) {
+    scheduler_fixture f;
+    f.add(f.a);
+    const auto reading = f.lock.try_lock_shared(); // readers do not exclude each other
+    f.clock.advance(1s);
+    BOOST_TEST(f.a.ticks.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(waiting_for_the_lock_does_not_shift_the_cadence) {
+    scheduler_fixture f;
+    f.add(f.a);
+    {
+        const auto writing = f.lock.try_lock();
+        f.clock.advance(1400ms);
+    }
+    f.clock.settle();
+    BOOST_TEST(f.a.ticks.size() == 1u);
+    f.clock.advance(599ms);
+    BOOST_TEST(f.a.ticks.size() == 1u);
+    f.clock.advance(1ms);
+    BOOST_TEST(f.a.ticks.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(one_tick_stands_for_all_that_were_due_during_the_wait) {
+    scheduler_fixture f;
+    f.add(f.a);
+    {
+        const auto writing = f.lock.try_lock();
+        f.clock.advance(5s);
+    }
+    f.clock.settle();
+    BOOST_TEST(f.a.ticks.size() == 1u);
+    f.clock.advance(1s);
+    BOOST_TEST(f.a.ticks.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_registration_that_ends_during_the_wait_gives_its_reference_back) {
+    scheduler_fixture f;
+    f.add(f.a);
+    {
+        const auto writing = f.lock.try_lock();
+        f.clock.advance(1s);
+        f.scheduler.remove(f.a);
+        BOOST_TEST(f.a.references > 0); // the wait still has it
+    }
+    f.clock.settle();
+    BOOST_TEST(f.a.ticks.size() == 1u); // it had been due; the session decides
+    BOOST_TEST(f.a.references == 0);
+    f.clock.advance(10s);
+    BOOST_TEST(f.a.ticks.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(closing_lets_go_of_all_that_waits) {
+    scheduler_fixture f;
+    f.add(f.a);
+    f.add(f.b);
+    {
+        const auto writing = f.lock.try_lock();
+        f.clock.advance(1s);
+        f.scheduler.close();
+    }
+    f.clock.settle();
+    BOOST_TEST(f.a.ticks.empty());
+    BOOST_TEST(f.b.ticks.empty());
+}
+
+BOOST_AUTO_TEST_CASE(lateness_is_what_the_process_has_missed) {
+    scheduler_fixture f;
+    f.add(f.a, 1s);
+    f.clock.stall(1250ms);
+    f.clock.advance(0ns);
+    BOOST_REQUIRE(f.a.ticks.size() == 1u);
+    BOOST_TEST((f.a.ticks.front().lateness >= 250ms));
+    BOOST_TEST((f.a.ticks.front().lateness < 1250ms));
+}
+
+BOOST_AUTO_TEST_CASE(a_postponed_tick_starts_a_new_cadence) {
+    scheduler_fixture f;
+    f.add(f.a);
+    f.clock.advance(500ms);
+    f.scheduler.postpone(f.a, 3s);
+    f.clock.advance(2999ms);
+    BOOST_TEST(f.a.ticks.empty());
+    f.clock.advance(1ms);
+    BOOST_TEST(f.a.ticks.size() == 1u);
+    f.clock.advance(1s);
+    BOOST_TEST(f.a.ticks.size() == 2u);
+    f.scheduler.postpone(f.b, 1s); // not registered: nothing
+    f.clock.advance(10s);
+    BOOST_TEST(f.b.ticks.empty());
+}
+
+BOOST_AUTO_TEST_CASE(adding_twice_is_adding_once) {
+    scheduler_fixture f;
+    f.add(f.a, 1s);
+    f.add(f.a, 10ms);
+    BOOST_TEST(f.a.references == 1);
+    f.clock.advance(1s);
+    BOOST_TEST(f.a.ticks.size() == 1u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace
