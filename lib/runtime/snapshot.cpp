@@ -1,5 +1,7 @@
 #include "snapshot.hpp"
 
+#include "row_sorter.hpp"
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -87,8 +89,6 @@ void finish(const runtime_core& core, const registry::scan& scan, runtime_snapsh
     });
     const auto summaries = core.latencies().summaries(core.clock());
     std::copy(summaries.begin(), summaries.end(), shot.latencies.begin());
-    std::sort(shot.sessions.begin(), shot.sessions.end(),
-              [](const session_row& a, const session_row& b) { return a.id < b.id; });
     if (!core.metrics_enabled()) {
         forget_measurements(shot);
     }
@@ -106,6 +106,7 @@ asio::awaitable<runtime_snapshot> take_snapshot(core_ptr core) {
         const shared_lock reading = co_await core->lock.async_lock_shared();
         core->sessions.begin(scope.scan);
         shot.totals = core->totals.read();
+        shot.sessions.reserve(core->sessions.size());
     }
     for (bool more = true; more;) {
         {
@@ -114,6 +115,13 @@ asio::awaitable<runtime_snapshot> take_snapshot(core_ptr core) {
             more = scope.scan.next < core->sessions.places();
         }
         if (more) {
+            co_await asio::post(asio::use_awaitable);
+        }
+    }
+    row_sorter sorter{shot.sessions};
+    const bool is_small = shot.sessions.size() <= places_at_a_time;
+    while (!sorter.step()) {
+        if (!is_small) {
             co_await asio::post(asio::use_awaitable);
         }
     }
