@@ -11,6 +11,15 @@ namespace {
 
 } // namespace
 
+session_awaitable<> worker::run(event_sink&) {
+    reject(id(), "running: its worker overrides neither run nor try_run");
+    co_return;
+}
+
+bool worker::try_run(event_sink&) {
+    return false;
+}
+
 bool worker::try_send_input(std::string_view) {
     return false;
 }

@@ -95,6 +95,7 @@ public:
     }
 
     ~script_worker() override {
+        forget_pause();
         owner_.alive_.fetch_sub(1, std::memory_order_relaxed);
         if (record_) {
             record_->worker = nullptr;
@@ -104,18 +105,11 @@ public:
 
     const session_id& id() const noexcept override { return id_; }
 
-    session_awaitable<> run(event_sink& events) override {
+    /// A state machine and no coroutine, so that an idle session costs no frames.
+    bool try_run(event_sink& events) override {
         events_ = &events;
-        for (const auto& step : program_->steps_) {
-            if (ended_) {
-                break;
-            }
-            if (push_now(step)) {
-                continue;
-            }
-            co_await wait_through(step);
-        }
-        events_ = nullptr;
+        go_on();
+        return true;
     }
 
     bool try_send_input(std::string_view bytes) override {
@@ -171,7 +165,7 @@ public:
 
     void resume() {
         ++resumed_;
-        changed_.wake_all();
+        go_on();
     }
 
     void set_mode(script::input_mode mode) {
@@ -180,51 +174,108 @@ public:
     }
 
 private:
-    /// Steps that need no waiting are done here, without a coroutine of their own.
-    bool push_now(const script::step& step) {
-        if (const auto* emit = std::get_if<script::emit_step>(&step)) {
-            events_->push(emit->source());
-            return true;
+    using pause_timer =
+        asio::basic_waitable_timer<std::chrono::steady_clock,
+                                   asio::wait_traits<std::chrono::steady_clock>, session_executor>;
+
+    /// A pause under way; its handler may outlive the worker.
+    struct pause_wait {
+        pause_timer timer;
+        script_worker* of; ///< null: nobody is interested any more
+        bool over = false;
+
+        pause_wait(const session_executor& executor, std::chrono::nanoseconds duration,
+                   script_worker& owner)
+            : timer{executor, duration}, of{&owner} {}
+    };
+
+    /// By post: what a step says must not come out of the call that let the script go on.
+    void go_on() {
+        if (events_ != nullptr && !std::exchange(going_on_, true)) {
+            asio::post(executor_, [this] {
+                going_on_ = false;
+                walk();
+            });
         }
-        if (const auto* burst = std::get_if<script::burst_step>(&step)) {
-            push_burst(*burst);
-            return true;
-        }
-        if (const auto* failure = std::get_if<script::fail_step>(&step)) {
-            throw error{errc::process, failure->reason};
-        }
-        return false;
     }
 
-    void push_burst(const script::burst_step& burst) {
+    /// Does the steps up to one that has to wait.
+    void walk() {
+        std::exception_ptr failed;
+        try {
+            while (events_ != nullptr && next_ < program_->steps_.size()) {
+                if (!pass(program_->steps_[next_])) {
+                    return;
+                }
+                ++next_;
+                entered_ = false;
+            }
+        } catch (...) {
+            failed = std::current_exception();
+        }
+        end_stream(failed);
+    }
+
+    /// Whether the script may go on behind that step.
+    bool pass(const script::step& step) {
+        const bool first = !std::exchange(entered_, true);
+        return std::visit([&](const auto& what) { return pass(what, first); }, step);
+    }
+    bool pass(const script::emit_step& emit, bool) {
+        events_->push(emit.source());
+        return true;
+    }
+    bool pass(const script::burst_step& burst, bool) {
         std::vector<event> batch;
         batch.reserve(burst.count);
         for (std::size_t i = 0; i < burst.count; ++i) {
             batch.emplace_back(output{burst.bytes});
         }
         events_->push(batch);
+        return true;
+    }
+    [[noreturn]] bool pass(const script::fail_step& failure, bool) {
+        throw error{errc::process, failure.reason};
+    }
+    bool pass(const script::idle_step&, bool first) {
+        if (first) {
+            resumed_before_ = resumed_;
+        }
+        return resumed_ != resumed_before_;
+    }
+    bool pass(const script::await_input_step& input, bool first) {
+        if (first) {
+            inputs_wanted_ += static_cast<std::uint32_t>(input.count);
+        }
+        return inputs_seen_ >= inputs_wanted_;
+    }
+    bool pass(const script::pause_step& pause, bool first) {
+        if (first) {
+            pause_ = std::make_shared<pause_wait>(executor_, pause.duration, *this);
+            pause_->timer.async_wait([waited = pause_](sys::error_code) {
+                waited->over = true;
+                if (waited->of != nullptr) {
+                    waited->of->walk();
+                }
+            });
+        }
+        if (!pause_->over) {
+            return false;
+        }
+        forget_pause();
+        return true;
+    }
+    void forget_pause() noexcept {
+        if (const auto ended = std::exchange(pause_, nullptr)) {
+            ended->of = nullptr;
+            ended->timer.cancel();
+        }
     }
 
-    session_awaitable<> wait_through(const script::step& step) {
-        if (const auto* pause = std::get_if<script::pause_step>(&step)) {
-            asio::basic_waitable_timer<std::chrono::steady_clock,
-                                       asio::wait_traits<std::chrono::steady_clock>,
-                                       session_executor>
-                timer{executor_, pause->duration};
-            paused_ = [&timer] {
-                timer.cancel();
-            };
-            co_await timer.async_wait(asio::as_tuple(asio::deferred));
-            paused_ = nullptr;
-            co_return;
-        }
-        const bool idles = std::holds_alternative<script::idle_step>(step);
-        if (!idles) {
-            inputs_wanted_ += std::get<script::await_input_step>(step).count;
-        }
-        const auto resumed = resumed_;
-        while (!ended_ && (idles ? resumed_ == resumed : inputs_seen_ < inputs_wanted_)) {
-            co_await changed_.async_wait(executor_, asio::as_tuple(asio::deferred));
+    void end_stream(const std::exception_ptr& failed) {
+        forget_pause();
+        if (auto* const events = std::exchange(events_, nullptr)) {
+            events->end(failed);
         }
     }
 
@@ -243,7 +294,7 @@ private:
         note([&](auto& record) { record.inputs.emplace_back(bytes); });
         ++inputs_seen_;
         answer(bytes);
-        changed_.wake_all();
+        go_on();
     }
 
     void answer(std::string_view bytes) {
@@ -269,10 +320,8 @@ private:
 
     void end() noexcept {
         ended_ = true;
-        if (paused_) {
-            paused_();
-        }
         changed_.wake_all();
+        end_stream(nullptr);
     }
 
     template <typename Change>
@@ -288,13 +337,17 @@ private:
     std::shared_ptr<const script> program_;
     session_executor executor_;
     std::shared_ptr<script_backend::track_record> record_;
-    event_sink* events_ = nullptr; ///< set while `run` is under way
-    std::function<void()> paused_; ///< cuts the pause short that `run` is in
-    detail::wake_list changed_;    ///< woken by input, resume, mode and end
-    std::size_t inputs_seen_ = 0;
-    std::size_t inputs_wanted_ = 0;
+    event_sink* events_ = nullptr; ///< set while the stream is open
+    std::shared_ptr<pause_wait> pause_;
+    detail::wake_list changed_; ///< woken by mode and end; inputs that hang wait for it
+    std::uint32_t next_ = 0;    ///< the step that the script is at
+    std::uint32_t inputs_seen_ = 0;
+    std::uint32_t inputs_wanted_ = 0;
     std::uint32_t resumed_ = 0;
+    std::uint32_t resumed_before_ = 0; ///< when the idle step was entered
     script::input_mode mode_;
+    bool entered_ = false; ///< the step has begun to wait
+    bool going_on_ = false;
     bool ended_ = false;
 };
 

@@ -6,12 +6,17 @@ namespace muster {
 
 tick checkpoint_target::on_due(wheel_entry& entry, tick due, tick now) noexcept {
     auto& self = static_cast<checkpoint_target&>(entry);
-    self.scheduler_->on_due(self, due, now);
-    if (self.delays_missed_) {
-        const tick next = due + self.interval_;
-        return next > now ? next : now + self.interval_;
+    const tick next = self.next_after(due, now);
+    self.scheduler_->on_due(self, due, now); // may end the session, and everything
+    return next;
+}
+
+tick checkpoint_target::next_after(tick due, tick now) const noexcept {
+    if (delays_missed_) {
+        const tick on_cadence = due + interval_;
+        return on_cadence > now ? on_cadence : now + interval_;
     }
-    return next_on_cadence(due, self.interval_, now);
+    return next_on_cadence(due, interval_, now);
 }
 
 /// What waits for the registry's lock. It keeps one of the waiting targets, and through it the
@@ -31,7 +36,8 @@ public:
         }
     }
 
-    void operator()(boost::system::error_code aborted, const shared_lock&) {
+    void operator()(boost::system::error_code aborted, shared_lock reading) {
+        reading.unlock();
         if (!aborted) {
             scheduler_->deliver_queued();
         }
@@ -82,12 +88,12 @@ void checkpoint_scheduler::on_due(checkpoint_target& target, tick due, tick now)
     const auto passed = std::chrono::nanoseconds{
         static_cast<std::int64_t>(clock_.to_nanos(tick_clock::between(wake_up_reading_, began)))};
     const auto late = wake_up_time_ + passed - timers_.time_of(due);
-    if (const auto reading = lock_.try_lock_shared()) {
-        const auto locked = clock_.now();
-        target.checkpoint_due({tick_clock::between(began, locked), locked, late});
-    } else {
+    if (!lock_.try_lock_shared()) { // held for a moment: to be behind every writer is the point
         enqueue(target, began, late);
+        return;
     }
+    const auto locked = clock_.now();
+    target.checkpoint_due({tick_clock::between(began, locked), locked, late});
 }
 
 void checkpoint_scheduler::enqueue(checkpoint_target& target, std::uint64_t began,

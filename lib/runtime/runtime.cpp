@@ -9,8 +9,7 @@
 #include <muster/detail/async_on.hpp>
 #include <muster/error.hpp>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/deferred.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -22,7 +21,9 @@ using detail::core_ptr;
 using detail::on_cancel;
 using detail::session_ptr;
 
-session_ptr find_or_throw(const detail::runtime_core& core, const session_id& id) {
+/// `held`: the registry's lock, of either kind.
+template <typename Lock>
+session_ptr find(const detail::runtime_core& core, const session_id& id, const Lock& /*held*/) {
     auto found = core.sessions.find(id);
     if (!found) {
         throw error{errc::session_not_found,
@@ -31,20 +32,9 @@ session_ptr find_or_throw(const detail::runtime_core& core, const session_id& id
     return found;
 }
 
-asio::awaitable<session_ptr> find(core_ptr core, session_id id) {
-    const shared_lock reading = co_await core->lock.async_lock_shared();
-    co_return find_or_throw(*core, id);
-}
-
-/// Runs `work`, one of the session's coroutines, on its strand.
-asio::awaitable<void> on_strand(session_executor strand, session_awaitable<> work,
-                                on_cancel when_cancelled) {
-    auto call = detail::async_on(strand, std::move(work), when_cancelled,
-                                 asio::as_tuple(asio::use_awaitable));
-    const auto [failed] = co_await std::move(call);
-    if (failed) {
-        std::rethrow_exception(failed);
-    }
+/// Runs `work`, one of the session's coroutines, on its strand: an operation to be awaited.
+auto on_strand(const session_executor& strand, session_awaitable<> work, on_cancel when_cancelled) {
+    return detail::async_on(strand, std::move(work), when_cancelled, asio::deferred);
 }
 
 } // namespace
@@ -75,7 +65,7 @@ asio::awaitable<void> runtime::spawn(spawn_request request, spawn_options option
 asio::awaitable<void> runtime::kill(session_id id) {
     const core_ptr core = core_;
     detail::kill_call call{core->totals};
-    const session_ptr found = co_await find(core, std::move(id));
+    const session_ptr found = find(*core, id, co_await core->lock.async_lock_shared());
     co_await on_strand(found->executor(), found->stop(), on_cancel::finish);
     call.succeed_as<counter::kill_successes_total>();
 }
@@ -83,7 +73,7 @@ asio::awaitable<void> runtime::kill(session_id id) {
 asio::awaitable<void> runtime::send_input(session_id id, std::string bytes) {
     const core_ptr core = core_;
     detail::input_call call{core->totals};
-    const session_ptr found = co_await find(core, std::move(id));
+    const session_ptr found = find(*core, id, co_await core->lock.async_lock_shared());
     auto work = found->send_input(std::move(bytes));
     co_await on_strand(found->executor(), std::move(work), on_cancel::forward);
     call.succeed();
@@ -92,7 +82,7 @@ asio::awaitable<void> runtime::send_input(session_id id, std::string bytes) {
 asio::awaitable<void> runtime::resize(session_id id, terminal_size size) {
     const core_ptr core = core_;
     detail::resize_call call{core->totals};
-    const session_ptr found = co_await find(core, std::move(id));
+    const session_ptr found = find(*core, id, co_await core->lock.async_lock_shared());
     co_await on_strand(found->executor(), found->resize(size), on_cancel::finish);
     call.succeed();
 }
@@ -101,7 +91,7 @@ asio::awaitable<void> runtime::respond_to_needs_input(session_id id,
                                                       needs_input_response response) {
     const core_ptr core = core_;
     detail::respond_call call{core->totals};
-    const session_ptr found = co_await find(core, std::move(id));
+    const session_ptr found = find(*core, id, co_await core->lock.async_lock_shared());
     auto work = found->respond(std::move(response));
     co_await on_strand(found->executor(), std::move(work), on_cancel::forward);
     call.succeed();
@@ -114,7 +104,7 @@ asio::awaitable<prompt_receipt> runtime::prompt_checkpoint(session_id id, std::s
         throw error{errc::configuration,
                     "session '" + id.str() + "': a checkpoint prompt must not be empty"};
     }
-    const session_ptr found = co_await find(core, id);
+    const session_ptr found = find(*core, id, co_await core->lock.async_lock_shared());
     prompt_receipt receipt{std::move(id), prompt_outcome::refused, false};
     auto work = found->prompt(std::move(text), receipt);
     co_await on_strand(found->executor(), std::move(work), on_cancel::forward);
@@ -127,7 +117,7 @@ asio::awaitable<void> runtime::focus(std::optional<session_id> id) {
     const unique_lock writing = co_await core->lock.async_lock();
     session_ptr next;
     if (id) {
-        next = find_or_throw(*core, *id);
+        next = find(*core, *id, writing);
         next->require_running();
     }
     core->move_focus(std::move(next));
@@ -138,7 +128,7 @@ asio::awaitable<void> runtime::set_visibility(session_id id, visibility value) {
     const core_ptr core = core_;
     detail::focus_call call{core->totals};
     const unique_lock writing = co_await core->lock.async_lock();
-    session_ptr found = find_or_throw(*core, id);
+    session_ptr found = find(*core, id, writing);
     found->require_running();
     if (value == visibility::focused) {
         core->move_focus(std::move(found));
@@ -149,7 +139,8 @@ asio::awaitable<void> runtime::set_visibility(session_id id, visibility value) {
 }
 
 asio::awaitable<session_info> runtime::status(session_id id) {
-    const session_ptr found = co_await find(core_, std::move(id));
+    const core_ptr core = core_;
+    const session_ptr found = find(*core, id, co_await core->lock.async_lock_shared());
     co_return found->info();
 }
 
@@ -171,7 +162,7 @@ asio::awaitable<std::vector<session_info>> runtime::list() {
 asio::awaitable<void> runtime::remove(session_id id) {
     const core_ptr core = core_;
     const unique_lock writing = co_await core->lock.async_lock();
-    const session_ptr found = find_or_throw(*core, id);
+    const session_ptr found = find(*core, id, writing);
     if (!is_terminal(found->status())) {
         throw error{errc::session_not_terminal, "session '" + id.str() + "' is " +
                                                     std::string{to_string(found->status())} +
@@ -196,7 +187,7 @@ asio::awaitable<shutdown_report> runtime::shutdown(std::chrono::nanoseconds dead
 asio::awaitable<session_subscription> runtime::subscribe(session_id id, subscribe_options options) {
     const core_ptr core = core_;
     detail::subscribe_call call{core->totals};
-    const session_ptr found = co_await find(core, id);
+    const session_ptr found = find(*core, id, co_await core->lock.async_lock_shared());
     if (found->status() == session_status::starting) {
         found->require_running();
     }

@@ -9,12 +9,6 @@
 namespace muster::detail {
 namespace {
 
-/// What is prompted is the text with its newline; a session need not make it each time.
-std::shared_ptr<const checkpoint_policy> prepared(checkpoint_policy policy) {
-    policy.prompt = checkpoint_text(policy.prompt);
-    return std::make_shared<const checkpoint_policy>(std::move(policy));
-}
-
 /// When a subscriber polled last, by the clock of the metrics.
 std::uint64_t poll_time() noexcept {
     static const tick_clock clock;
@@ -57,9 +51,9 @@ core_ptr make_core(asio::io_context& context, std::shared_ptr<backend> workers,
     return core_ptr{new runtime_core{context, std::move(workers), options}};
 }
 
-std::shared_ptr<const checkpoint_policy>
-runtime_core::policy_for(const spawn_options& options) const {
-    return options.checkpoint ? prepared(*options.checkpoint) : default_policy_;
+std::unique_ptr<const checkpoint_policy> runtime_core::prepared(checkpoint_policy policy) {
+    policy.prompt = checkpoint_text(policy.prompt);
+    return std::make_unique<const checkpoint_policy>(std::move(policy));
 }
 
 void runtime_core::forget(session& removed) {

@@ -76,8 +76,12 @@ public:
     session_settings() const noexcept {
         return session_settings_;
     }
-    [[nodiscard]] std::shared_ptr<const checkpoint_policy>
-    policy_for(const spawn_options& options) const;
+    [[nodiscard]] const checkpoint_policy& default_policy() const noexcept {
+        return *default_policy_;
+    }
+    /// What is prompted is the text with its newline; a session need not make it each time.
+    [[nodiscard]] static std::unique_ptr<const checkpoint_policy>
+    prepared(checkpoint_policy policy);
 
     // ---- measuring
     [[nodiscard]] bool metrics_enabled() const noexcept { return options_.metrics_enabled; }
@@ -140,7 +144,7 @@ private:
     asio::io_context& context_;
     std::shared_ptr<backend> workers_;
     const runtime_options options_;
-    std::shared_ptr<const checkpoint_policy> default_policy_;
+    const std::unique_ptr<const checkpoint_policy> default_policy_;
     tick_clock clock_;
     std::uint64_t started_;
     shared_latencies latencies_;

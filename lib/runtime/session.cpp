@@ -24,14 +24,6 @@ std::string text_of(const std::exception_ptr& thrown) {
     }
 }
 
-std::unique_ptr<const supervision_options> supervision_of(const spawn_options& options) {
-    if (options.restart.when == restart_policy::mode::never && options.silence.after.count() == 0) {
-        return nullptr;
-    }
-    return std::make_unique<const supervision_options>(
-        supervision_options{options.restart, options.silence});
-}
-
 } // namespace
 
 /// What the ingestion coroutine ends in.
@@ -82,10 +74,23 @@ private:
 };
 
 session::session(runtime_core& core, session_id id, const spawn_options& options)
-    : light_strand_state{core.context().get_executor()},
-      checkpoint_target{core.scheduler(), core.timers()}, core_{&core}, id_{std::move(id)},
-      channel_{core.session_settings()}, policy_{core.policy_for(options)},
-      supervision_{supervision_of(options)}, counts_{core.metrics_enabled()} {}
+    : light_strand_state{core.context().get_executor()}, checkpoint_target{core.scheduler(),
+                                                                           core.timers()},
+      core_{&core}, id_{std::move(id)}, channel_{core.session_settings()},
+      policy_{&core.default_policy()}, counts_{core.metrics_enabled()} {
+    keep_own_options(options);
+}
+
+/// Most sessions have none.
+void session::keep_own_options(const spawn_options& options) {
+    if (options.checkpoint) {
+        policy_ = (more().policy = runtime_core::prepared(*options.checkpoint)).get();
+    }
+    if (options.restart.when != restart_policy::mode::never || options.silence.after.count() != 0) {
+        more().supervision = std::make_unique<const supervision_options>(
+            supervision_options{options.restart, options.silence});
+    }
+}
 
 session::~session() {
     if (worker_) {
@@ -114,8 +119,13 @@ void session::require_running() const {
 
 std::chrono::nanoseconds session::age() const noexcept {
     const auto started = started_.load(std::memory_order_relaxed);
-    const auto ended = ended_.load(std::memory_order_relaxed);
+    const auto* const extra = if_more();
+    const auto ended = extra == nullptr ? 0 : extra->ended.load(std::memory_order_relaxed);
     return started == 0 ? std::chrono::nanoseconds{0} : core_->elapsed(started, ended);
+}
+
+std::atomic<std::uint64_t>& session::ticket() {
+    return more().ticket;
 }
 
 session_info session::info() const {
@@ -123,9 +133,10 @@ session_info session::info() const {
     shown.status = status();
     shown.visibility = focused() ? visibility::focused : visibility::background;
     shown.age = age();
-    shown.queue_position = core_->admission().position(ticket.load(std::memory_order_relaxed));
     shown.turn_active = turn_active_.load(std::memory_order_relaxed);
     if (const auto* extra = if_more()) {
+        shown.queue_position =
+            core_->admission().position(extra->ticket.load(std::memory_order_relaxed));
         const std::lock_guard lock{extra->mutex};
         shown.open_questions = extra->open_questions;
         shown.end = extra->end;
@@ -166,7 +177,9 @@ session_awaitable<> session::spawn_worker(const spawn_request& request,
     } else {
         started_.store(core_->clock().now(), std::memory_order_relaxed);
     }
-    asio::co_spawn(executor(), worker_->run(*this), stream_end{session_ptr{this}});
+    if (!worker_->try_run(*this)) {
+        asio::co_spawn(executor(), worker_->run(*this), stream_end{session_ptr{this}});
+    }
     core_->scheduler().add(*this, *policy_, id_.hash());
 }
 
@@ -248,9 +261,10 @@ session_awaitable<> session::end_for_good() {
     }
 }
 
-session_awaitable<> session::wait_for_change() {
-    auto change = changed_.async_wait(executor(), asio::as_tuple(asio::deferred));
-    co_await std::move(change);
+/// By post, as a coroutine's end would come: the worker may be in the middle of something.
+void session::end(std::exception_ptr failed) {
+    asio::post(executor(), [ended = stream_end{session_ptr{this}},
+                            failed = std::move(failed)]() mutable { ended(failed); });
 }
 
 void session::stream_ended(const std::exception_ptr& thrown) {
@@ -308,8 +322,8 @@ void session::finish(session_status status, event last_words) {
     core_->scheduler().remove(*this);
     stop_watching();
     const auto now = core_->clock().now();
-    auto published = publish(std::move(last_words), now);
-    ended_.store(now, std::memory_order_relaxed);
+    auto published = publish_status(std::move(last_words), core_->since_start(now));
+    more().ended.store(now, std::memory_order_relaxed);
     status_.store(status, std::memory_order_release);
     channel_.close();
     {

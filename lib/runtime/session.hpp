@@ -13,6 +13,8 @@
 #include <muster/session/spawn_request.hpp>
 #include <muster/session/status.hpp>
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 
 #include <atomic>
@@ -31,8 +33,8 @@ class runtime_core;
 class session;
 using session_ptr = boost::intrusive_ptr<session>;
 using core_ptr = boost::intrusive_ptr<runtime_core>;
-using session_channel = broadcast<envelope, asio::any_io_executor, 16>;
-using global_channel = broadcast<envelope, asio::any_io_executor, 64>;
+using session_channel = broadcast<envelope, asio::io_context::executor_type, 16>;
+using global_channel = broadcast<envelope, asio::io_context::executor_type, 64>;
 
 /// What of its options a session needs beyond its spawn.
 struct supervision_options {
@@ -88,10 +90,12 @@ public:
     // ---- on the strand: plain steps
     void push(event value) override;
     void push(std::span<event> values) override;
+    void end(std::exception_ptr failed) override;
     /// The runtime goes away.
     void abandon() noexcept;
 
-    std::atomic<std::uint64_t> ticket{0}; ///< its number among those who wait to be spawned
+    /// Its number among those who wait to be spawned; only for sessions that do.
+    std::atomic<std::uint64_t>& ticket();
     std::uint32_t place = 0; ///< where the registry keeps it; guarded by the registry's lock
 
 private:
@@ -105,6 +109,7 @@ private:
 
     ~session();
     void dispose() noexcept override;
+    void keep_own_options(const spawn_options& options);
     /// What only some sessions need; made at the first call.
     extras& more();
     [[nodiscard]] extras* if_more() const noexcept {
@@ -120,7 +125,9 @@ private:
     void require_open() const;
     session_awaitable<> refuse(std::unique_ptr<worker> wrong);
     session_awaitable<> send_prelude(std::string text);
-    session_awaitable<> wait_for_change();
+    [[nodiscard]] auto wait_for_change() {
+        return changed_.async_wait(executor(), asio::as_tuple(asio::deferred));
+    }
     session_awaitable<> reap_worker();
     void stream_ended(const std::exception_ptr& thrown);
     void stream_dropped() noexcept;
@@ -146,11 +153,12 @@ private:
     session_awaitable<> kill_silent(session_ptr kept);
 
     // events and questions: session_events.cpp
-    void take(event value, std::uint64_t now);
+    void take(event value, std::chrono::nanoseconds received);
     void heed(const envelope& published);
-    envelope publish(event value, std::uint64_t now);
-    void count_published(const envelope& published, std::size_t to_session,
-                         std::size_t to_everyone);
+    envelope envelop(event value, std::chrono::nanoseconds received);
+    void publish_output(event value, std::chrono::nanoseconds received);
+    envelope publish_status(event value, std::chrono::nanoseconds received);
+    void count_published(const envelope& published);
     void open_question(const envelope& published);
     envelope take_question(const needs_input_response& response);
     void restore_question(const envelope& question);
@@ -183,14 +191,12 @@ private:
     session_id id_;
     session_channel channel_;
     session_counters counters_;
-    std::shared_ptr<const checkpoint_policy> policy_;
-    std::unique_ptr<const supervision_options> supervision_; ///< null: neither restarts nor watched
+    const checkpoint_policy* policy_; ///< the runtime's, or its own among the extras
     std::unique_ptr<worker> worker_;
     std::atomic<extras*> extras_{nullptr};
     wake_list
         changed_; ///< woken when the stream, a kill or a slow send has ended, the worker is gone
-    std::atomic<std::uint64_t> started_{0}; ///< readings of the metrics clock; 0: not yet
-    std::atomic<std::uint64_t> ended_{0};
+    std::atomic<std::uint64_t> started_{0}; ///< a reading of the metrics clock; 0: not yet
     prompter prompter_;
     std::uint32_t worker_uses_ = 0;
     std::atomic<session_status> status_{session_status::starting};

@@ -73,11 +73,10 @@ void session::push(event value) {
 
 void session::push(std::span<event> values) {
     const auto began = core_->clock().now();
-    if (supervision_) {
-        note_sign_of_life();
-    }
+    note_sign_of_life();
+    const auto received = core_->since_start(began);
     for (auto& value : values) {
-        take(std::move(value), began);
+        take(std::move(value), received);
     }
     if (counts_) {
         const auto elapsed = tick_clock::between(began, core_->clock().now());
@@ -88,18 +87,17 @@ void session::push(std::span<event> values) {
 }
 
 /// One event of the worker; what comes after the terminal one is ignored.
-void session::take(event value, std::uint64_t now) {
+void session::take(event value, std::chrono::nanoseconds received) {
     const auto* const plan = if_planned();
     if (is_terminal(status()) || (plan != nullptr && plan->last_words)) {
         return;
     }
-    const auto kind = value.kind();
-    if (is_terminal(kind)) {
-        if (!hold_last_words(value)) {
-            finish_with(std::move(value));
-        }
-    } else if (const auto published = publish(std::move(value), now); kind != event_kind::output) {
-        heed(published);
+    if (value.kind() == event_kind::output) [[likely]] {
+        publish_output(std::move(value), received);
+    } else if (!is_terminal(value.kind())) {
+        heed(publish_status(std::move(value), received));
+    } else if (!hold_last_words(value)) {
+        finish_with(std::move(value));
     }
 }
 
@@ -125,40 +123,59 @@ void session::heed(const envelope& published) {
 
 // ---- publication
 
-/// Numbers the event in the runtime's order and hands it to both channels; nobody copies it.
-envelope session::publish(event value, std::uint64_t now) {
+// The runtime's channel numbers the event, then both channels share it; nobody copies it. A number
+// of 0 means that the runtime is going away.
+
+envelope session::envelop(event value, std::chrono::nanoseconds received) {
     if (!envelope::is_publishable(value)) [[unlikely]] {
         value = envelope::clone(value);
         count<counter::event_clone_ops_total>();
     }
-    envelope published{std::move(value), id_, core_->since_start(now)};
-    const auto kind = published.kind();
+    return envelope{std::move(value), id_, received};
+}
+
+void session::publish_output(event value, std::chrono::nanoseconds received) {
+    auto published = envelop(std::move(value), received);
+    count_published(published);
     const auto bytes = published.output_bytes();
-    auto* const keys = kind == event_kind::output ? nullptr : &more();
-    auto& everyone = core_->everyone();
-    const auto to_everyone = everyone.subscriber_count();
-    const auto to_session = channel_.subscriber_count();
-    const auto stamp = [&](std::uint64_t sequence) {
-        published.stamp(sequence);
+    const auto stamp = [&](std::uint64_t number) {
+        published.stamp(number);
     };
-    const auto sequence = everyone.publish_stamped(
-        published, stamp, bytes, keys == nullptr ? nullptr : &key_of(keys->global_keys, kind));
-    if (sequence != 0) { // 0: the runtime is going away
-        channel_.publish_at(sequence, published, bytes,
-                            keys == nullptr ? nullptr : &key_of(keys->session_keys, kind));
+    if (const auto number = core_->everyone().publish_stamped(published, stamp, bytes)) {
+        channel_.publish_at(number, std::move(published), bytes);
     }
-    if (counts_) {
-        count_published(published, to_session, to_everyone);
+}
+
+/// The latest of each status kind is kept for slow subscribers, under a key in each channel. The
+/// terminal one ends the session's channel.
+envelope session::publish_status(event value, std::chrono::nanoseconds received) {
+    auto published = envelop(std::move(value), received);
+    count_published(published);
+    const auto kind = published.kind();
+    auto& keys = more();
+    const auto stamp = [&](std::uint64_t number) {
+        published.stamp(number);
+    };
+    if (const auto number = core_->everyone().publish_stamped(published, stamp, 0,
+                                                              &key_of(keys.global_keys, kind))) {
+        auto& key = key_of(keys.session_keys, kind);
+        if (is_terminal(kind)) {
+            channel_.close_with(number, published, 0, &key);
+        } else {
+            channel_.publish_at(number, published, 0, &key);
+        }
     }
     return published;
 }
 
-void session::count_published(const envelope& published, std::size_t to_session,
-                              std::size_t to_everyone) {
-    counters_.add<counter::events_received_total>();
-    if (published.output_bytes() != 0) {
-        counters_.add<counter::output_bytes_total>(published.output_bytes());
+void session::count_published(const envelope& published) {
+    if (!counts_) {
+        return;
     }
+    const auto to_session = channel_.subscriber_count();
+    const auto to_everyone = core_->everyone().subscriber_count();
+    counters_.add<counter::events_received_total>();
+    counters_.add<counter::output_bytes_total>(published.output_bytes());
     if (to_session != 0) {
         counters_.add<counter::events_forwarded_session_total>();
     }

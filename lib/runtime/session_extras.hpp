@@ -9,7 +9,9 @@
 #include <boost/asio/cancellation_signal.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -87,8 +89,12 @@ struct session::extras {
     std::optional<std::string> deferred_text; ///< asked for while busy, if not the policy's
     std::weak_ptr<pending_send> sending;      ///< the coroutine that sends has it
     std::uint32_t answers_under_way = 0; ///< until the backend has taken them, we wait for them
+    std::unique_ptr<const checkpoint_policy> policy;
+    std::unique_ptr<const supervision_options> supervision; ///< null: neither restarts nor watched
     std::unique_ptr<restart_plan> restart;
     std::unique_ptr<silence_watch> silence;
+    std::atomic<std::uint64_t> ticket{0};
+    std::atomic<std::uint64_t> ended{0}; ///< a reading of the metrics clock; 0: not yet
 
     mutable std::mutex mutex; ///< guards what `info` reads from any thread:
     std::vector<envelope> open_questions;

@@ -12,9 +12,11 @@ namespace muster::detail {
 // ---- starting anew
 
 void session::plan_restarts(const spawn_request& request) {
-    if (supervision_ && supervision_->restart.when != restart_policy::mode::never) {
-        more().restart =
-            std::make_unique<restart_plan>(supervision_->restart, request, core_->timers());
+    auto* const extra = if_more();
+    if (extra != nullptr && extra->supervision &&
+        extra->supervision->restart.when != restart_policy::mode::never) {
+        extra->restart =
+            std::make_unique<restart_plan>(extra->supervision->restart, request, core_->timers());
     }
 }
 
@@ -102,7 +104,8 @@ void session::announce_restart(std::string reason) {
         extra.open_questions.clear();
         attempt = ++extra.restarts;
     }
-    publish(event{restarted{attempt, std::move(reason)}}, core_->clock().now());
+    publish_status(event{restarted{attempt, std::move(reason)}},
+                   core_->since_start(core_->clock().now()));
 }
 
 bool session::cancel_restart() noexcept {
@@ -117,12 +120,13 @@ bool session::cancel_restart() noexcept {
 // ---- silence
 
 void session::watch_silence() {
-    if (!supervision_ || supervision_->silence.after.count() == 0) {
+    auto* const extra = if_more();
+    if (extra == nullptr || !extra->supervision || extra->supervision->silence.after.count() == 0) {
         return;
     }
-    auto& watch = more().silence;
+    auto& watch = extra->silence;
     if (!watch) {
-        watch = std::make_unique<silence_watch>(supervision_->silence, core_->timers());
+        watch = std::make_unique<silence_watch>(extra->supervision->silence, core_->timers());
     }
     watch->timer.expires_at(watch->last_event + watch->policy.after);
     watch->timer.async_wait(

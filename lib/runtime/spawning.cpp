@@ -11,19 +11,19 @@
 namespace muster::detail {
 namespace {
 
-session_awaitable<> reserve(core_ptr core, session_ptr added) {
-    const unique_lock writing = co_await core->lock.async_lock();
-    if (core->closing()) {
+/// Takes the id and a place, or throws. Under the write lock.
+void reserve(runtime_core& core, const session_ptr& added, const unique_lock& /*held*/) {
+    if (core.closing()) {
         throw error{errc::shutting_down,
                     "session '" + added->id().str() + "': the runtime is shutting down"};
     }
-    const auto limit = core->options().admission.max_sessions;
-    if (limit != 0 && core->sessions.size() >= limit) {
+    const auto limit = core.options().admission.max_sessions;
+    if (limit != 0 && core.sessions.size() >= limit) {
         throw error{errc::admission_refused,
                     "session '" + added->id().str() + "': there are " + std::to_string(limit) +
                         " sessions already, the runtime's limit: remove one, or raise it"};
     }
-    if (!core->sessions.insert(added)) {
+    if (!core.sessions.insert(added)) {
         throw error{errc::session_exists, "session '" + added->id().str() +
                                               "' exists: use another id, or remove it first"};
     }
@@ -41,12 +41,10 @@ public:
         }
     }
 
-    session_awaitable<> wait(session& added) const {
-        if (core_.admission().limits_anything()) {
-            auto turn = core_.admission().async_admit(added.executor(), added.ticket,
-                                                      asio::as_tuple(asio::deferred));
-            co_await std::move(turn);
-        }
+    [[nodiscard]] bool must_wait() const noexcept { return core_.admission().limits_anything(); }
+    [[nodiscard]] auto wait(session& added) const {
+        return core_.admission().async_admit(added.executor(), added.ticket(),
+                                             asio::as_tuple(asio::deferred));
     }
 
 private:
@@ -62,11 +60,13 @@ session_awaitable<> forget(core_ptr core, session_ptr added) {
 } // namespace
 
 session_awaitable<> spawn_session(core_ptr core, session_ptr added, spawn_request request) {
-    co_await reserve(core, added);
+    reserve(*core, added, co_await core->lock.async_lock());
     std::exception_ptr failed;
     const admitted turn{*core};
     try {
-        co_await turn.wait(*added);
+        if (turn.must_wait()) {
+            co_await turn.wait(*added);
+        }
         co_await added->start(std::move(request));
     } catch (...) {
         failed = std::current_exception();

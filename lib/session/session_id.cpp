@@ -40,7 +40,7 @@ detail::id_block* make_block(std::string_view text) {
 
 void detail::intrusive_ptr_release(id_block* block) noexcept {
     // acq_rel: the last owner must see every other owner's accesses before it frees the block.
-    if (block->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (fetch_add(block->references, ~std::uint32_t{0}, std::memory_order_acq_rel) == 1) {
         block->~id_block();
         ::operator delete(block);
     }

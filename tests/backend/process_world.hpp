@@ -30,6 +30,8 @@ public:
         }
     }
 
+    void end(std::exception_ptr) override {} // processes run as coroutines
+
     std::vector<event> events;
     std::string out;
     std::string err;

@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <span>
 #include <string>
@@ -41,6 +42,10 @@ public:
     /// The same for several in order, with one reading of the clock; the events are moved from.
     virtual void push(std::span<event> values) = 0;
 
+    /// For workers that have no `run` (see `worker::try_run`): the stream has ended, with an error
+    /// or well. Takes effect by post; once, and nothing may be pushed after it.
+    virtual void end(std::exception_ptr failed) = 0;
+
 protected:
     ~event_sink() = default;
 };
@@ -72,8 +77,14 @@ public:
     /// The worker's life as one coroutine: pushes what the worker says into `events` and returns
     /// when its stream has ended. Called once. An exception is a stream error; its text becomes the
     /// crash's reason. Must return promptly after `kill` has succeeded, and after
-    /// `abandon`.
-    virtual session_awaitable<> run(event_sink& events) = 0;
+    /// `abandon`. Whoever overrides `try_run` need not override it.
+    virtual session_awaitable<> run(event_sink& events);
+
+    /// The same life without a coroutine, for workers that spend it waiting and are many (suspended
+    /// frames are half of an idle session's memory): keeps `events`, returns true, pushes from
+    /// handlers of its own, by post first, and calls `events.end` where `run` would return. False,
+    /// as by default: the runtime calls `run`.
+    virtual bool try_run(event_sink& events);
 
     /// Takes `bytes` at once if that needs no waiting: true if all were taken, false if nothing was
     /// (then the runtime awaits `send_input`). Throws `error` as `send_input` does. The default

@@ -36,12 +36,14 @@ protected:
 private:
     friend class checkpoint_scheduler;
 
-    /// A tick is due. Called on the timers' executor, with the registry's read lock held.
+    /// A tick is due, and the registry's read lock was got. Called on the timers' executor; may end
+    /// the target and everything else.
     virtual void checkpoint_due(const checkpoint_tick& due) noexcept = 0;
     virtual void hold_target() noexcept = 0;
     virtual void let_go_of_target() noexcept = 0;
 
     static tick on_due(wheel_entry& entry, tick due, tick now) noexcept;
+    [[nodiscard]] tick next_after(tick due, tick now) const noexcept;
 
     checkpoint_scheduler* scheduler_;
     std::uint64_t interval_ = 0;  ///< ticks

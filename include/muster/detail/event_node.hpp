@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/single_threaded.hpp>
 #include <muster/session/payloads.hpp>
 #include <muster/session/session_id.hpp>
 
@@ -74,7 +75,7 @@ const Payload* payload_if(const event_node& node) noexcept {
 }
 
 inline void intrusive_ptr_add_ref(event_node* node) noexcept {
-    node->references.fetch_add(1, std::memory_order_relaxed);
+    fetch_add(node->references, std::uint32_t{1}, std::memory_order_relaxed);
 }
 
 /// Frees a node that nobody refers to any more.
@@ -82,7 +83,7 @@ void destroy(event_node* node) noexcept;
 
 inline void intrusive_ptr_release(event_node* node) noexcept {
     // acq_rel: the last owner must see every other owner's accesses before it frees the node.
-    if (node->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (fetch_add(node->references, ~std::uint32_t{0}, std::memory_order_acq_rel) == 1) {
         destroy(node);
     }
 }

@@ -8,14 +8,16 @@
 
 namespace muster::detail {
 
-/// An asynchronous operation that can often be done at once: `try_now()` returns its result, or one
-/// that converts to false; `waiting()` returns the same operation without the attempt.
+/// An asynchronous operation that can often be done at once: `try_now()` returns an outcome that
+/// converts to false if it cannot, and else has the result, or the error to throw, in `take()`;
+/// `waiting()` returns the same operation without the attempt.
 ///
 /// `co_await` of such an operation in an `asio::awaitable` tries first and does not even suspend if
 /// that succeeds; called with any other token, it is like every operation.
 template <typename Operation>
 concept tries_first = requires(Operation& operation) {
     {static_cast<bool>(operation.try_now())};
+    {operation.try_now().take()};
     {operation.waiting()};
 };
 
@@ -32,22 +34,23 @@ namespace boost::asio::detail {
 template <typename Signature, muster::detail::tries_first Operation, typename Executor>
 class awaitable_async_op<Signature, Operation, Executor> {
     using waiting_operation = decltype(std::declval<Operation&>().waiting());
-    using result_type = decltype(std::declval<Operation&>().try_now());
+    using outcome_type = decltype(std::declval<Operation&>().try_now());
+    using result_type = decltype(std::declval<outcome_type&>().take());
 
 public:
     awaitable_async_op(Operation&& op, awaitable_frame_base<Executor>* frame)
-        : result_{op.try_now()}, waiting_{op.waiting()}, suspended_{std::move(waiting_), frame} {}
+        : outcome_{op.try_now()}, waiting_{op.waiting()}, suspended_{std::move(waiting_), frame} {}
     awaitable_async_op(const awaitable_async_op&) = delete;
     awaitable_async_op& operator=(const awaitable_async_op&) = delete;
 
-    [[nodiscard]] bool await_ready() const noexcept { return static_cast<bool>(result_); }
+    [[nodiscard]] bool await_ready() const noexcept { return static_cast<bool>(outcome_); }
     void await_suspend(coroutine_handle<void> caller) { suspended_.await_suspend(caller); }
     result_type await_resume() {
-        return result_ ? std::move(result_) : result_type{suspended_.await_resume()};
+        return outcome_ ? outcome_.take() : result_type{suspended_.await_resume()};
     }
 
 private:
-    result_type result_;
+    outcome_type outcome_;
     waiting_operation waiting_;
     awaitable_async_op<Signature, waiting_operation, Executor> suspended_;
 };

@@ -102,6 +102,12 @@ public:
     /// The same, failing with `muster::error`.
     [[nodiscard]] subscription_type subscribe(subscribe_options options = subscribe_options{});
 
+    /// Publishes as `publish_at` and closes, in one step: without subscribers there is nobody who
+    /// could ever read it, so that nothing is kept or allocated.
+    template <typename U>
+    void close_with(std::uint64_t sequence, U&& value, std::uint64_t weight = 0,
+                    slot_type* key = nullptr);
+
     /// Ends the stream: subscriptions drain, then get `stream_closed`; what is published later is
     /// ignored; nothing is retained for anybody new. Idempotent.
     void close() noexcept;
@@ -221,7 +227,9 @@ auto broadcast<T, Executor, Slots>::subscribe(subscribe_options options, subscri
     reader->capacity = options.capacity;
     reader->capacity_bytes = options.capacity_bytes;
     reader->overflow = options.overflow;
-    reader->name = std::move(options.name);
+    if (!options.name.empty()) {
+        reader->label = std::make_unique<const std::string>(std::move(options.name));
+    }
     why = state.subscribe(*reader, options.start);
     if (why) {
         return {};
@@ -245,6 +253,25 @@ auto broadcast<T, Executor, Slots>::subscribe(subscribe_options options) -> subs
                       why.oldest_kept};
     }
     throw error{why.code, "the channel is closed"};
+}
+
+template <typename T, typename Executor, std::size_t Slots>
+template <typename U>
+void broadcast<T, Executor, Slots>::close_with(std::uint64_t sequence, U&& value,
+                                               std::uint64_t weight, slot_type* key) {
+    guard held{lock_};
+    if (std::exchange(closed_, true)) {
+        return;
+    }
+    if (state_type* const state = shared_state()) {
+        held.unlock();
+        state->close_with(sequence, std::forward<U>(value), weight, key);
+        return;
+    }
+    assert(sequence > last_sequence_);
+    last_sequence_ = sequence;
+    weight_ += weight;
+    ++events_;
 }
 
 template <typename T, typename Executor, std::size_t Slots>

@@ -2,6 +2,7 @@
 
 #include <muster/fanout/delivery.hpp>
 #include <muster/fanout/detail/channel_state.hpp>
+#include <muster/fanout/detail/receive_operation.hpp>
 #include <muster/fanout/options.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -13,6 +14,7 @@
 
 #include <cassert>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -21,6 +23,8 @@ namespace muster {
 
 template <typename T, typename Executor, std::size_t Slots>
 class broadcast;
+template <std::size_t Slots, bool Marks>
+class basic_event_subscription;
 
 /// A reader's end of a `broadcast`: events come out, in order, at the reader's own pace.
 ///
@@ -77,7 +81,7 @@ public:
     [[nodiscard]] executor_type get_executor() const noexcept {
         return state_->settings().executor;
     }
-    [[nodiscard]] const std::string& name() const noexcept { return reader_->name; }
+    [[nodiscard]] const std::string& name() const noexcept { return reader_->name(); }
 
     /// Waits for the next event.
     ///
@@ -86,10 +90,13 @@ public:
     /// cancelled or unsubscribed; `asio::error::already_started` while another receive is pending.
     /// Cancellation: all types; an aborted receive has taken nothing. The event is chosen when the
     /// completion runs, not before. Never completes from within this call.
+    ///
+    /// With `deferred`, the default, or `as_tuple(deferred)` it is an operation: `co_await` of it
+    /// in an `asio::awaitable` takes what is there without suspending, but suspends now and then
+    /// (after 128 in a row) to let others have the thread.
     template <typename CompletionToken = default_token>
     auto async_receive(CompletionToken&& token = CompletionToken{}) {
-        return asio::async_initiate<CompletionToken, void(sys::error_code, delivery_type)>(
-            receive_initiation<take_one>{this}, token);
+        return detail::fanout::receive_with<take_one>(*this, std::forward<CompletionToken>(token));
     }
 
     /// As `async_receive`, for who has something to say in the place of what was lost: a gap comes
@@ -97,8 +104,8 @@ public:
     /// the event that the next receive, of any kind, will bring, whatever is published until then.
     template <typename CompletionToken = default_token>
     auto async_receive_gap_first(CompletionToken&& token = CompletionToken{}) {
-        return asio::async_initiate<CompletionToken, void(sys::error_code, delivery_type)>(
-            receive_initiation<take_gap_first>{this}, token);
+        return detail::fanout::receive_with<take_gap_first>(*this,
+                                                            std::forward<CompletionToken>(token));
     }
 
     /// Waits until there are events, and pins all that one segment holds of them.
@@ -107,8 +114,8 @@ public:
     /// `async_receive`.
     template <typename CompletionToken = default_token>
     auto async_receive_batch(CompletionToken&& token = CompletionToken{}) {
-        return asio::async_initiate<CompletionToken, void(sys::error_code, batch_type)>(
-            receive_initiation<take_batch>{this}, token);
+        return detail::fanout::receive_with<take_batch>(*this,
+                                                        std::forward<CompletionToken>(token));
     }
 
     /// Takes the next event if there is one. Otherwise `ec` is `asio::error::would_block`,
@@ -123,14 +130,13 @@ public:
         return try_take<take_batch>(ec);
     }
 
-    /// For coroutines: takes what is there without suspending, waits otherwise. A coroutine that
-    /// always finds something does not yield. Throws `system_error` with the errors of
-    /// `async_receive`.
+    /// `co_await async_receive()` as an awaitable, for `co_spawn` and awaitable operators: the same
+    /// at the price of a coroutine frame. Throws `system_error` with its errors.
     [[nodiscard]] asio::awaitable<delivery_type, Executor> receive() {
-        return take_or_wait<take_one>();
+        return detail::fanout::take_or_wait<take_one, Executor>(*this);
     }
     [[nodiscard]] asio::awaitable<batch_type, Executor> receive_batch() {
-        return take_or_wait<take_batch>();
+        return detail::fanout::take_or_wait<take_batch, Executor>(*this);
     }
 
     /// Completes a pending receive with `operation_aborted`; the subscription goes on.
@@ -159,6 +165,18 @@ public:
 private:
     template <typename, typename, std::size_t>
     friend class broadcast;
+    template <typename, typename, typename>
+    friend class detail::fanout::receive_operation;
+    template <typename, typename Subscription, typename Token>
+    friend auto detail::fanout::receive_with(Subscription&, Token&&);
+    template <typename Take, typename Other, typename Subscription>
+    friend asio::awaitable<typename Take::result, Other>
+    detail::fanout::take_or_wait(Subscription&);
+    template <std::size_t, bool>
+    friend class basic_event_subscription;
+
+    /// Receives in a row that are done at once before one goes by way of the executor.
+    static constexpr std::uint8_t patience = 128;
 
     subscription(state_type& state, reader_type& reader) noexcept
         : state_{&state}, reader_{&reader} {}
@@ -175,6 +193,27 @@ private:
             self->template start<Take>(std::forward<Handler>(handler));
         }
     };
+
+    template <typename Take, typename CompletionToken>
+    auto begin_receive(CompletionToken&& token) {
+        return asio::async_initiate<CompletionToken, void(sys::error_code, typename Take::result)>(
+            receive_initiation<Take>{this}, token);
+    }
+
+    /// As `try_take`, but every now and then says that there is nothing, so that the caller yields.
+    template <typename Take>
+    typename Take::result take_now(sys::error_code& ec) {
+        if (reader_->op != nullptr || ++reader_->in_a_row > patience) [[unlikely]] {
+            reader_->in_a_row = 0;
+            ec = asio::error::would_block;
+            return {};
+        }
+        auto taken = try_take<Take>(ec);
+        if (ec) {
+            reader_->in_a_row = 0;
+        }
+        return taken;
+    }
 
     template <typename Take, typename Handler>
     void start(Handler&& handler) {
@@ -201,25 +240,6 @@ private:
         case poll_result::lagged: ec = errc::subscriber_lagged; break;
         }
         return result;
-    }
-
-    template <typename Take>
-    asio::awaitable<typename Take::result, Executor> take_or_wait() {
-        typename Take::result result;
-        sys::error_code error;
-        switch (state_->template try_take<Take>(*reader_, result)) {
-        case poll_result::taken: co_return result;
-        case poll_result::closed: error = errc::stream_closed; break;
-        case poll_result::lagged: error = errc::subscriber_lagged; break;
-        case poll_result::empty: break;
-        }
-        if (error) {
-            throw sys::system_error{error};
-        }
-        receive_initiation<Take> initiation{this};
-        co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>,
-                                                void(sys::error_code, typename Take::result)>(
-            initiation, asio::use_awaitable_t<Executor>{});
     }
 
     state_type* state_ = nullptr; // the reader has a hold on it

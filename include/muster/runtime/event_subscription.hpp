@@ -10,6 +10,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cstddef>
@@ -39,8 +40,11 @@ class counting_handler;
 /// batches may be mixed.
 template <std::size_t Slots, bool Marks>
 class basic_event_subscription {
-    using inner_type = subscription<envelope, asio::any_io_executor, Slots>;
+    using inner_type = subscription<envelope, asio::io_context::executor_type, Slots>;
     using default_token = typename inner_type::default_token;
+    using take_one = std::conditional_t<Marks, typename inner_type::take_gap_first,
+                                        typename inner_type::take_one>;
+    using take_batch = typename inner_type::take_batch;
 
 public:
     using executor_type = asio::any_io_executor;
@@ -60,17 +64,18 @@ public:
     /// Waits for the next event. Completion: `void(error_code, event_delivery)`, by post. Errors:
     /// `stream_closed`, `subscriber_lagged` (once, with the gap), `operation_aborted`,
     /// `asio::error::already_started`. Cancellation: all types; an aborted receive took nothing.
+    /// `co_await` of the operation itself takes what is there without suspending; see
+    /// `subscription::async_receive`.
     template <typename CompletionToken = default_token>
     auto async_receive(CompletionToken&& token = CompletionToken{}) {
-        return asio::async_initiate<CompletionToken, void(sys::error_code, event_delivery)>(
-            initiate_one{this}, token);
+        return detail::fanout::receive_with<take_one>(*this, std::forward<CompletionToken>(token));
     }
     /// Waits for events and takes all that one segment holds, in place. Completion:
     /// `void(error_code, batch_type)`; otherwise as `async_receive`.
     template <typename CompletionToken = default_token>
     auto async_receive_batch(CompletionToken&& token = CompletionToken{}) {
-        return asio::async_initiate<CompletionToken, void(sys::error_code, batch_type)>(
-            initiate_batch{this}, token);
+        return detail::fanout::receive_with<take_batch>(*this,
+                                                        std::forward<CompletionToken>(token));
     }
 
     /// Takes the next event if there is one. Otherwise `ec` is `asio::error::would_block`,
@@ -86,29 +91,13 @@ public:
         return taken;
     }
 
-    /// For coroutines: what is there without suspending, waits otherwise. Throws `system_error`
-    /// with the errors of `async_receive`.
+    /// `co_await async_receive()` as an awaitable, for `co_spawn` and awaitable operators. Throws
+    /// `system_error` with its errors.
     [[nodiscard]] asio::awaitable<event_delivery> receive() {
-        sys::error_code ec;
-        auto taken = try_receive(ec);
-        if (ec == asio::error::would_block) {
-            co_return co_await async_receive(asio::use_awaitable);
-        }
-        if (ec) {
-            throw sys::system_error{ec};
-        }
-        co_return taken;
+        return detail::fanout::take_or_wait<take_one, executor_type>(*this);
     }
     [[nodiscard]] asio::awaitable<batch_type> receive_batch() {
-        sys::error_code ec;
-        auto taken = try_receive_batch(ec);
-        if (ec == asio::error::would_block) {
-            co_return co_await async_receive_batch(asio::use_awaitable);
-        }
-        if (ec) {
-            throw sys::system_error{ec};
-        }
-        co_return taken;
+        return detail::fanout::take_or_wait<take_batch, executor_type>(*this);
     }
 
     /// Completes a pending receive with `operation_aborted`; the subscription goes on.
@@ -120,36 +109,40 @@ private:
     template <typename, typename, typename>
     friend class detail::counting_handler;
 
-    struct initiate_one {
+    template <typename, typename, typename>
+    friend class detail::fanout::receive_operation;
+    template <typename, typename Subscription, typename Token>
+    friend auto detail::fanout::receive_with(Subscription&, Token&&);
+    template <typename Take, typename Other, typename Subscription>
+    friend asio::awaitable<typename Take::result, Other>
+    detail::fanout::take_or_wait(Subscription&);
+
+    template <typename Take>
+    struct receive_initiation {
         using executor_type = asio::any_io_executor;
         basic_event_subscription* self;
 
         [[nodiscard]] executor_type get_executor() const noexcept { return self->get_executor(); }
         template <typename Handler>
         void operator()(Handler&& handler) const {
-            detail::counting_handler<basic_event_subscription, event_delivery,
+            detail::counting_handler<basic_event_subscription, typename Take::result,
                                      std::decay_t<Handler>>
                 counting{*self, std::forward<Handler>(handler)};
-            if constexpr (Marks) {
-                self->inner_.async_receive_gap_first(std::move(counting));
-            } else {
-                self->inner_.async_receive(std::move(counting));
-            }
+            self->inner_.template start<Take>(std::move(counting));
         }
     };
-    struct initiate_batch {
-        using executor_type = asio::any_io_executor;
-        basic_event_subscription* self;
 
-        [[nodiscard]] executor_type get_executor() const noexcept { return self->get_executor(); }
-        template <typename Handler>
-        void operator()(Handler&& handler) const {
-            self->inner_.async_receive_batch(
-                detail::counting_handler<basic_event_subscription, batch_type,
-                                         std::decay_t<Handler>>{*self,
-                                                                std::forward<Handler>(handler)});
-        }
-    };
+    template <typename Take, typename CompletionToken>
+    auto begin_receive(CompletionToken&& token) {
+        return asio::async_initiate<CompletionToken, void(sys::error_code, typename Take::result)>(
+            receive_initiation<Take>{this}, token);
+    }
+    template <typename Take>
+    typename Take::result take_now(sys::error_code& ec) {
+        auto taken = inner_.template take_now<Take>(ec);
+        account(ec, taken);
+        return taken;
+    }
 
     /// Counts what a receive found; a gap that comes alone gets its marker.
     void account(sys::error_code ec, event_delivery& taken) {

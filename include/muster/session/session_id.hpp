@@ -1,5 +1,7 @@
 #pragma once
 
+#include <muster/detail/single_threaded.hpp>
+
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 
 #include <atomic>
@@ -28,7 +30,7 @@ struct id_block {
 };
 
 inline void intrusive_ptr_add_ref(id_block* block) noexcept {
-    block->references.fetch_add(1, std::memory_order_relaxed);
+    fetch_add(block->references, std::uint32_t{1}, std::memory_order_relaxed);
 }
 
 void intrusive_ptr_release(id_block* block) noexcept;

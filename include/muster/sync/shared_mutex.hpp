@@ -178,8 +178,13 @@ public:
     }
 
     // For detail::tries_first.
-    [[nodiscard]] lock_holder<Mode> try_now() const noexcept {
-        return mutex_->template attempt<Mode>();
+    struct outcome {
+        lock_holder<Mode> holder;
+        explicit operator bool() const noexcept { return static_cast<bool>(holder); }
+        [[nodiscard]] lock_holder<Mode> take() noexcept { return std::move(holder); }
+    };
+    [[nodiscard]] outcome try_now() const noexcept {
+        return outcome{mutex_->template attempt<Mode>()};
     }
     [[nodiscard]] auto waiting() const { return (*this)(asio::deferred); }
 

@@ -114,6 +114,9 @@ public:
     std::uint64_t publish(U&& value, std::uint64_t weight, conflation_slot<T>* key,
                           const SequenceAfter& sequence_after, Stamp&& stamp);
     void close() noexcept;
+    template <typename U>
+    void close_with(std::uint64_t sequence, U&& value, std::uint64_t weight,
+                    conflation_slot<T>* key);
 
     [[nodiscard]] subscribe_failure subscribe(reader_type& reader, start_position start) noexcept;
     void drop(reader_type& reader) noexcept;
@@ -159,6 +162,10 @@ private:
     class flush_op;
 
     void shutdown() noexcept override;
+    template <typename U>
+    void append(std::uint64_t sequence, U&& value, std::uint64_t weight, conflation_slot<T>* key,
+                waste& freed);
+    void close_log(guard& held, waste& freed) noexcept;
     [[nodiscard]] bool claim_flush() noexcept;
     void post_flush() noexcept;
     void flush_some(guard& held);

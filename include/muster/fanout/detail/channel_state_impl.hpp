@@ -43,13 +43,7 @@ channel_state<T, Slots, Executor>::publish(U&& value, std::uint64_t weight, conf
     }
     const std::uint64_t sequence = sequence_after(this->log_.last_sequence());
     stamp(sequence);
-    if (key == nullptr) {
-        this->log_.append(sequence, std::forward<U>(value), weight, freed);
-    } else {
-        const bool known = key->attached();
-        this->log_.append(sequence, std::forward<U>(value), weight, freed, key, this);
-        this->holds_ += key->attached() && !known ? 1 : 0;
-    }
+    append(sequence, std::forward<U>(value), weight, key, freed);
     this->announce();
     const bool wake = claim_flush();
     held.unlock();
@@ -57,6 +51,20 @@ channel_state<T, Slots, Executor>::publish(U&& value, std::uint64_t weight, conf
         post_flush();
     }
     return sequence;
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+template <typename U>
+void channel_state<T, Slots, Executor>::append(std::uint64_t sequence, U&& value,
+                                               std::uint64_t weight, conflation_slot<T>* key,
+                                               waste& freed) {
+    if (key == nullptr) {
+        this->log_.append(sequence, std::forward<U>(value), weight, freed);
+    } else {
+        const bool known = key->attached();
+        this->log_.append(sequence, std::forward<U>(value), weight, freed, key, this);
+        this->holds_ += key->attached() && !known ? 1 : 0;
+    }
 }
 
 // Whether the caller has to post the flush that is now due.
@@ -83,9 +91,30 @@ template <typename T, std::size_t Slots, typename Executor>
 void channel_state<T, Slots, Executor>::close() noexcept {
     waste freed;
     guard held = this->lock();
-    if (std::exchange(this->closed_, true)) {
+    if (!this->closed_) {
+        close_log(held, freed);
+    }
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+template <typename U>
+void channel_state<T, Slots, Executor>::close_with(std::uint64_t sequence, U&& value,
+                                                   std::uint64_t weight, conflation_slot<T>* key) {
+    waste freed;
+    guard held = this->lock();
+    if (this->closed_) {
         return;
     }
+    if (this->log_.cursors() == 0) {
+        this->log_.end_retention(freed); // nobody will start in the past: only to be counted
+    }
+    append(sequence, std::forward<U>(value), weight, key, freed);
+    close_log(held, freed);
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+void channel_state<T, Slots, Executor>::close_log(guard& held, waste& freed) noexcept {
+    this->closed_ = true;
     this->log_.end_retention(freed);
     this->announce();
     const bool wake = claim_flush();
@@ -217,11 +246,11 @@ void channel_state<T, Slots, Executor>::report(reader_type& reader, poll_result 
                                                const gap& missing) noexcept {
     broadcast_observer* const observer = settings_->observer;
     if (observer != nullptr && missing) {
-        observer->lagged(reader.name, missing);
+        observer->lagged(reader.name(), missing);
     }
     if (result == poll_result::closed && !std::exchange(reader.ended, true) &&
         observer != nullptr) {
-        observer->closed(reader.name);
+        observer->closed(reader.name());
     }
 }
 
@@ -327,7 +356,7 @@ template <typename T, std::size_t Slots, typename Executor>
 void channel_state<T, Slots, Executor>::describe(const reader_type& reader,
                                                  subscriber_info& out) const noexcept {
     this->log_.inspect(reader, out);
-    out.name = reader.name;
+    out.name = reader.name();
     out.polls = reader.polls.load(std::memory_order_relaxed);
     out.last_poll_time = reader.last_poll_time.load(std::memory_order_relaxed);
     out.waiting = reader.wait != wait_state::none;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
@@ -61,13 +62,19 @@ template <typename T, std::size_t Slots, typename Executor>
 struct subscriber : log_cursor<T, Slots>, wait_link {
     receive_op_base<T, Slots, Executor>* op = nullptr;
     wait_state wait = wait_state::none;
-    bool dropped = false; ///< the handle is gone
-    bool ended = false;   ///< has been told that the stream is closed
+    bool dropped = false;      ///< the handle is gone
+    bool ended = false;        ///< has been told that the stream is closed
+    std::uint8_t in_a_row = 0; ///< receives done at once, see `subscription::patience`
     // Written by the subscription's own executor, read by whoever inspects; relaxed: a statistic.
     std::atomic<std::uint64_t> polls{0};
     std::atomic<std::uint64_t> last_poll_time{0};
     op_memory memory;
-    std::string name;
+    std::unique_ptr<const std::string> label; ///< null: it has no name
+
+    [[nodiscard]] const std::string& name() const noexcept {
+        static const std::string none;
+        return label ? *label : none;
+    }
 
     void count_poll(std::uint64_t (*clock)() noexcept) noexcept {
         polls.store(polls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
