@@ -1,6 +1,6 @@
 #pragma once
 
-#include <muster/fanout/options.hpp>
+#include <muster/runtime/event_subscription.hpp>
 #include <muster/session/payloads.hpp>
 #include <muster/session/session_id.hpp>
 
@@ -17,10 +17,41 @@ struct published {
     session_id session;
     event_kind kind;
     std::uint64_t bytes;
+    bool begins_turn;
+
+    explicit published(const event_delivery& seen)
+        : session{seen.value.session()}, kind{seen.value.kind()}, bytes{seen.bytes} {
+        const auto* turn = seen.value.get_if<turn_state>();
+        begins_turn = turn != nullptr && turn->active;
+    }
 };
 
 /// All that was ever published, by sequence.
 using history = std::map<std::uint64_t, published>;
+
+/// What the worker of a session is at, by what it has said.
+struct turn {
+    bool active = false;
+    bool asked = false; ///< a question, answered or not
+};
+
+/// Only what comes after `after` counts.
+inline turn turn_of(const history& all, const session_id& session, std::uint64_t after) {
+    turn now;
+    for (auto each = all.upper_bound(after); each != all.end(); ++each) {
+        const auto& said = each->second;
+        if (!(said.session == session)) {
+            continue;
+        }
+        if (said.kind == event_kind::turn_state) {
+            now.active = said.begins_turn;
+        } else if (said.kind == event_kind::restarted) {
+            now = {};
+        }
+        now.asked |= said.kind == event_kind::needs_input;
+    }
+    return now;
+}
 
 /// One channel's part of the history: the runtime's, or that of one life of one session.
 class channel_view {

@@ -1,16 +1,13 @@
 // Random operations against the contract: every delivery of every subscription is checked against
 // the full history, which one subscriber that never lags has written down.
 
-#include "property_reader.hpp"
-#include "runtime_fixture.hpp"
-#include "seeded_random.hpp"
+#include "property_world.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <array>
 #include <chrono>
 #include <deque>
-#include <map>
 #include <string>
 
 namespace {
@@ -22,15 +19,9 @@ using test::checked_reader;
 using test::runtime_fixture;
 using test::seeded_random;
 
-constexpr std::array names{"s0", "s1", "s2", "s3", "s4", "s5"};
-
-class world {
+class player : public test::property_world {
 public:
-    explicit world(std::uint64_t seed)
-        : random_{seed}, options_{some_options()}, runtime_{script{}.idle(), options_} {
-        oracle_ = runtime_.subject->subscribe_all(subscribe_options{"oracle", 1'000'000});
-        receipts_ = runtime_.subject->subscribe_receipts(subscribe_options{1'000'000});
-    }
+    using property_world::property_world;
 
     void step() {
         switch (random_.below(16)) {
@@ -68,39 +59,9 @@ public:
         }
     }
 
-    [[nodiscard]] std::size_t events() const { return history_.size(); }
     [[nodiscard]] std::size_t refused_starts() const { return refused_starts_; }
 
 private:
-    runtime_options some_options() {
-        runtime_options options;
-        options.session_retention = retention{random_.below(30), random_.below(600) + 1};
-        options.global_retention = retention{random_.below(100), random_.below(2'000) + 1};
-        options.checkpoint = checkpoint_policy{20ms};
-        options.checkpoint.send_deadline = 30ms;
-        options.checkpoint.on_failure = failure_policy::retry();
-        return options;
-    }
-
-    const char* any_name() { return names[random_.below(names.size())]; }
-    std::uint64_t last_sequence() const { return history_.empty() ? 0 : history_.rbegin()->first; }
-
-    /// False if the session's state refused it: part of the game.
-    template <typename T>
-    bool try_call(asio::awaitable<T> call) {
-        auto started = runtime_.start(std::move(call));
-        runtime_.settle();
-        if (!started.ready()) {
-            return false; // its backend hangs
-        }
-        try {
-            started.get();
-            return true;
-        } catch (const error&) {
-            return false;
-        }
-    }
-
     void spawn() {
         const session_id id{any_name()};
         spawn_options options;
@@ -223,66 +184,12 @@ private:
         }
     }
 
-    // ---- checks
-
-    void write_down() {
-        for (const auto& each : runtime_.drain(oracle_)) {
-            BOOST_REQUIRE(!each.missing);
-            BOOST_REQUIRE(each.sequence == last_sequence() + 1);
-            history_.emplace(each.sequence,
-                             test::published{each.value.session(), each.value.kind(), each.bytes});
-        }
-        sys::error_code ec;
-        for (auto next = receipts_.try_receive(ec); !ec; next = receipts_.try_receive(ec)) {
-            BOOST_REQUIRE(!next.missing);
-            ++outcomes_[next.value->outcome];
-        }
-    }
-
-    /// The last event that concerns a reader: ids are used again.
-    std::uint64_t end_of(const checked_reader& by) const {
-        return by.session() ? by.end_of_life(history_) : last_sequence();
-    }
-
     void check_accounts() {
         for (const auto& each : readers_) {
             each.check_account(history_, end_of(each));
         }
     }
 
-    void check_totals() {
-        const auto shot = runtime_.wait(runtime_.subject->snapshot());
-        write_down();
-        const auto total = [&](counter which) {
-            return shot.totals.get(which).value();
-        };
-        BOOST_TEST(total(counter::events_received_total) == history_.size());
-        BOOST_TEST(total(counter::event_clone_ops_total) == 0u);
-        BOOST_TEST(total(counter::checkpoint_skips_focused_total) ==
-                   outcomes_[prompt_outcome::skipped_focused]);
-        BOOST_TEST(total(counter::checkpoint_coalesced_total) ==
-                   outcomes_[prompt_outcome::coalesced]);
-        BOOST_TEST(total(counter::checkpoint_deferred_busy_total) ==
-                   outcomes_[prompt_outcome::deferred_busy]);
-        BOOST_TEST(total(counter::checkpoint_send_timeouts_total) ==
-                   outcomes_[prompt_outcome::timed_out]);
-        BOOST_TEST(total(counter::checkpoint_send_failures_total) ==
-                   outcomes_[prompt_outcome::failed]);
-        const auto settled = outcomes_[prompt_outcome::sent] + outcomes_[prompt_outcome::failed] +
-                             outcomes_[prompt_outcome::timed_out];
-        const auto attempts = total(counter::checkpoint_send_attempts_total);
-        BOOST_TEST(attempts >= settled);
-        BOOST_TEST(attempts <= settled + names.size()); // one in flight for each session
-    }
-
-    seeded_random random_;
-    runtime_options options_;
-    runtime_fixture runtime_;
-    global_subscription oracle_;
-    receipt_subscription receipts_;
-    std::map<prompt_outcome, std::uint64_t> outcomes_;
-    test::history history_;
-    std::map<session_id, std::uint64_t> born_after_; ///< the last sequence before the last spawn
     std::deque<checked_reader> readers_;
     std::size_t refused_starts_ = 0;
 };
@@ -295,7 +202,7 @@ BOOST_AUTO_TEST_CASE(every_delivery_of_random_operations_keeps_the_contract) {
     std::size_t events = 0;
     std::size_t refused_starts = 0;
     for (int round = 0; round < 12; ++round) {
-        world subject{seeds()};
+        player subject{seeds()};
         for (int i = 0; i < 400; ++i) {
             subject.step();
         }
