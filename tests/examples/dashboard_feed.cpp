@@ -1,5 +1,6 @@
 // A dashboard's feed: every event as one line of JSON. The connection breaks half-way; the next one
-// starts where the last one ended, and nothing is missing or twice.
+// starts where the last one ended, and nothing is missing or twice. One that comes back too late is
+// told from where on everything is still kept.
 
 #include <muster/muster.hpp>
 
@@ -20,12 +21,24 @@ namespace asio = boost::asio;
 constexpr int sessions = 3;
 constexpr std::uint64_t events_in_all = sessions * (20 + 1); // 20 lines and an end each
 
+/// Listens from `from` on, or from the oldest event that is still kept.
+muster::global_subscription connect(muster::runtime& runtime, std::uint64_t& from) {
+    muster::subscribe_options options{"dashboard", 1'000,
+                                      muster::start_position::from_sequence(from)};
+    try {
+        return runtime.subscribe_all(options);
+    } catch (const muster::expired& gone) {
+        std::cerr << "events " << from << " to " << gone.oldest_kept() - 1 << " are gone\n";
+        from = gone.oldest_kept();
+        options.start = muster::start_position::from_sequence(from);
+        return runtime.subscribe_all(options);
+    }
+}
+
 /// Feeds until `limit` events were sent; returns the sequence to go on from.
 asio::awaitable<std::uint64_t> feed(muster::runtime& runtime, std::uint64_t from,
                                     std::uint64_t limit) {
-    muster::subscribe_options options{"dashboard", 1'000,
-                                      muster::start_position::from_sequence(from)};
-    auto events = runtime.subscribe_all(std::move(options));
+    auto events = connect(runtime, from);
     for (; from <= limit; ++from) {
         const auto delivery = co_await events.receive();
         if (delivery.missing || delivery.sequence != from) {

@@ -23,7 +23,7 @@ asio::awaitable<void> watch(muster::runtime& runtime, int& lines) {
         if (const auto* said = delivery.value.get_if<muster::output>()) {
             std::cout << said->bytes;
             lines += static_cast<int>(std::count(said->bytes.begin(), said->bytes.end(), '\n'));
-        } else {
+        } else if (muster::is_terminal(delivery.value.kind())) {
             std::cout << "(" << to_string(delivery.value.kind()) << ")\n";
             co_return;
         }

@@ -25,11 +25,19 @@ public:
     gate spawning;
     gate sending;
     gate killing;
+    gate ending; ///< of the stream, once the worker was killed
+    bool kills_fail = false;
     std::size_t spawns = 0; ///< calls of `spawn`
     std::size_t alive = 0;
 
     void open(gate& opened) {
         opened.is_open = true;
+        changed_.wake_all();
+    }
+
+    /// Every worker's stream ends by itself.
+    void end_streams() {
+        streams_end_ = true;
         changed_.wake_all();
     }
 
@@ -54,7 +62,7 @@ private:
 
         const session_id& id() const noexcept override { return id_; }
         session_awaitable<> run(event_sink&) override {
-            while (!ended_) {
+            while (!abandoned_ && !owner_.streams_end_ && !(ended_ && owner_.ending.is_open)) {
                 co_await change();
             }
         }
@@ -73,9 +81,15 @@ private:
             while (!owner_.killing.is_open && !ended_) {
                 co_await change();
             }
+            if (owner_.kills_fail) {
+                throw error{errc::process, "session '" + id_.str() + "': it lives on"};
+            }
             end();
         }
-        void abandon() noexcept override { end(); }
+        void abandon() noexcept override {
+            abandoned_ = true;
+            end();
+        }
 
     private:
         session_awaitable<> change() {
@@ -92,9 +106,11 @@ private:
         session_executor executor_;
         bool input_closed_ = false;
         bool ended_ = false;
+        bool abandoned_ = false;
     };
 
     detail::wake_list changed_;
+    bool streams_end_ = false;
 };
 
 /// A runtime over such workers, in virtual time.

@@ -146,6 +146,31 @@ BOOST_AUTO_TEST_CASE(attempts_are_sent_failed_or_timed_out) {
                total(counter::checkpoint_ticks_total));
 }
 
+BOOST_AUTO_TEST_CASE(every_tick_send_and_event_has_its_time_recorded) {
+    runtime_options options;
+    options.checkpoint = checkpoint_policy{1s};
+    listening_fixture f{options};
+    f.spawn("a");
+    auto one = f.listen("a");
+    f.print("a", 6);
+    f.drain(one);
+    f.clock.advance(1000s);
+    const auto shot = f.wait(f.subject->snapshot());
+    const auto count_of = [&](latency which) {
+        return shot.latencies[static_cast<std::size_t>(which)].value().count;
+    };
+    BOOST_TEST(count_of(latency::registry_read_lock_wait) == 1000u);
+    BOOST_TEST(count_of(latency::checkpoint_lateness) == 1000u);
+    BOOST_TEST(count_of(latency::checkpoint_send) == 1000u);
+    BOOST_TEST(count_of(latency::dispatch) == 6u);
+    BOOST_TEST(count_of(latency::publish_to_receive) == 6u);
+    for (const auto which :
+         {counter::checkpoint_loop_read_lock_wait_nanos_total, counter::checkpoint_send_nanos_total,
+          counter::event_dispatch_nanos_total}) {
+        BOOST_TEST(shot.totals.get(which).value() > 0u);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(calls_are_successes_and_failures) {
     listening_fixture f;
     f.spawn("a");

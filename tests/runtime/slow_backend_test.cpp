@@ -117,6 +117,37 @@ BOOST_AUTO_TEST_CASE(a_tick_that_meets_an_ended_session_is_counted_and_sends_not
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_kill_returns_when_the_stream_has_ended_and_not_before) {
+    hand_fixture f;
+    f.workers->ending.is_open = false;
+    f.spawn("a");
+    auto killing = f.start(f.subject->kill("a"));
+    f.settle();
+    BOOST_TEST((f.wait(f.subject->status("a")).status == session_status::killed));
+    BOOST_TEST(!killing.ready());
+    f.workers->open(f.workers->ending);
+    f.settle();
+    BOOST_CHECK_NO_THROW(killing.get());
+    BOOST_TEST(f.workers->alive == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_stream_that_ends_while_a_kill_fails_has_ended_by_itself) {
+    hand_fixture f;
+    f.workers->killing.is_open = false;
+    f.spawn("a");
+    auto killing = f.start(f.subject->kill("a"));
+    f.settle();
+    f.workers->end_streams();
+    f.settle();
+    BOOST_TEST((f.wait(f.subject->status("a")).status == session_status::running));
+    f.workers->kills_fail = true;
+    f.workers->open(f.workers->killing);
+    f.settle();
+    BOOST_CHECK_THROW(killing.get(), error);
+    BOOST_TEST((f.wait(f.subject->status("a")).status == session_status::done));
+    BOOST_TEST(f.workers->alive == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(a_kill_that_does_not_return_holds_up_no_other_session) {
     hand_fixture f{prompting_every_second()};
     f.workers->killing.is_open = false;
