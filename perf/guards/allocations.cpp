@@ -75,6 +75,7 @@ private:
 };
 
 constinit allocation_totals totals;
+constinit bool counting = true;
 constinit recorder* recording = nullptr;
 
 /// A chunk of glibc's has one word in front of what may be used.
@@ -83,7 +84,7 @@ std::uint64_t cost_of(void* block) noexcept {
 }
 
 [[gnu::noinline]] void* note(void* block, std::size_t size) noexcept {
-    if (block != nullptr) {
+    if (counting && block != nullptr) {
         ++totals.allocations;
         ++totals.live_blocks;
         totals.live_bytes += cost_of(block);
@@ -95,7 +96,7 @@ std::uint64_t cost_of(void* block) noexcept {
 }
 
 void forget(void* block) noexcept {
-    if (block != nullptr) {
+    if (counting && block != nullptr) {
         --totals.live_blocks;
         totals.live_bytes -= cost_of(block);
         if (recording != nullptr) {
@@ -108,6 +109,10 @@ void forget(void* block) noexcept {
 
 allocation_totals allocated() noexcept {
     return totals;
+}
+
+void stop_counting() noexcept {
+    counting = false;
 }
 
 void record_sites() {

@@ -29,8 +29,7 @@ private:
 };
 
 /// What the runtime's channel carries: a pointer to a record that gets its number on the way.
-struct numbered_record
-    : boost::intrusive_ref_counter<numbered_record, boost::thread_safe_counter> {
+struct numbered_record : boost::intrusive_ref_counter<numbered_record, boost::thread_safe_counter> {
     std::uint64_t sequence = 0;
 };
 using record_ptr = boost::intrusive_ptr<numbered_record>;
@@ -54,8 +53,8 @@ private:
 } // namespace
 
 void add_channel_paths(path_list& paths) {
-    paths.push_back({"channel.publish", "a number published to an idle subscriber",
-                     make_rig<publish_number>});
+    paths.push_back(
+        {"channel.publish", "a number published to an idle subscriber", make_rig<publish_number>});
     paths.push_back({"channel.publish_stamped",
                      "a shared record published and numbered, to an idle subscriber",
                      make_rig<publish_record>});

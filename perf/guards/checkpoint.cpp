@@ -19,7 +19,9 @@ constexpr std::size_t sessions = 64;
 class checkpoint_tick final : public round_rig {
 public:
     checkpoint_tick() : round_rig{sessions} {
-        workers_->on_input = [this] { prompted(); };
+        workers_->on_input = [this] {
+            prompted();
+        };
         finish(context, perf::spawn_all(supervisor_, sessions));
         context.restart();
         context.poll();

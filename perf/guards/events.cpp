@@ -93,8 +93,8 @@ private:
 } // namespace
 
 void add_event_paths(path_list& paths) {
-    paths.push_back({"event.nobody", "an event made, pushed, counted and freed",
-                     make_rig<nobody_listens>});
+    paths.push_back(
+        {"event.nobody", "an event made, pushed, counted and freed", make_rig<nobody_listens>});
     paths.push_back({"event.idle_global", "an event made and pushed to an idle global subscriber",
                      make_rig<somebody_is_idle>});
     paths.push_back({"event.delivered",

@@ -77,10 +77,10 @@ private:
 void add_lifecycle_paths(path_list& paths) {
     paths.push_back({"subscription.subscribe_drop", "a session's subscriber that comes and goes",
                      make_rig<subscribe_and_drop>});
-    paths.push_back({"session.spawn_kill", "a session spawned, killed and removed",
-                     make_rig<spawn_and_kill>});
-    paths.push_back({"snapshot.per_session", "one session of 1,024 in a snapshot",
-                     make_rig<snapshot>});
+    paths.push_back(
+        {"session.spawn_kill", "a session spawned, killed and removed", make_rig<spawn_and_kill>});
+    paths.push_back(
+        {"snapshot.per_session", "one session of 1,024 in a snapshot", make_rig<snapshot>});
 }
 
 } // namespace muster::guards

@@ -40,7 +40,8 @@ private:
 } // namespace
 
 void add_lock_paths(path_list& paths) {
-    paths.push_back({"lock.shared_await", "a free lock taken for reading by co_await, and given back",
+    paths.push_back({"lock.shared_await",
+                     "a free lock taken for reading by co_await, and given back",
                      make_rig<lock_by_await>});
     paths.push_back({"lock.shared_try", "the same by try_lock_shared", make_rig<lock_by_try>});
 }

@@ -25,16 +25,20 @@ constexpr std::size_t warm_up = rig::quantum;
 constexpr std::size_t short_run = rig::quantum;
 constexpr std::size_t long_run = 2 * rig::quantum;
 
-path_list all_paths() {
-    path_list paths;
-    add_channel_paths(paths);
-    add_receive_paths(paths);
-    add_event_paths(paths);
-    add_checkpoint_paths(paths);
-    add_lock_paths(paths);
-    add_timer_paths(paths);
-    add_lifecycle_paths(paths);
-    return paths;
+/// All paths, or the one of that name.
+path_list paths(std::string_view only) {
+    path_list found;
+    add_channel_paths(found);
+    add_receive_paths(found);
+    add_event_paths(found);
+    add_checkpoint_paths(found);
+    add_lock_paths(found);
+    add_timer_paths(found);
+    add_lifecycle_paths(found);
+    if (!only.empty()) {
+        std::erase_if(found, [&](const hot_path& each) { return each.name != only; });
+    }
+    return found;
 }
 
 int print(std::string_view name, std::string_view value) {
@@ -52,11 +56,18 @@ void describe() {
     print("boost", std::to_string(BOOST_VERSION / 100'000) + "." +
                        std::to_string(BOOST_VERSION / 100 % 1'000));
     print("clock", tick_clock{}.source());
+#if defined(NDEBUG) && defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) &&                  \
+    !defined(__SANITIZE_THREAD__)
+    print("build", "release");
+#else
+    print("build", "debug");
+#endif
 }
 
 /// Two lengths, so that what a run costs besides its operations drops out of the difference.
-void count_instructions() {
-    for (const auto& path : all_paths()) {
+void count_instructions(std::string_view only) {
+    stop_counting();
+    for (const auto& path : paths(only)) {
         const auto subject = path.make();
         subject->run(warm_up);
         muster_guards_measured(*subject, short_run);
@@ -66,8 +77,8 @@ void count_instructions() {
     print("operations", std::to_string(long_run - short_run));
 }
 
-void count_allocations() {
-    for (const auto& path : all_paths()) {
+void count_allocations(std::string_view only) {
+    for (const auto& path : paths(only)) {
         const auto subject = path.make();
         subject->run(warm_up);
         const auto start = allocated();
@@ -84,8 +95,7 @@ void count_allocations() {
 
 /// Callers as offsets into the program, as its symbol table has them.
 void print_site(const allocation_site& site, std::uint64_t blocks, std::size_t operations) {
-    std::printf("site\t%.4f\t%llu",
-                static_cast<double>(blocks) / static_cast<double>(operations),
+    std::printf("site\t%.4f\t%llu", static_cast<double>(blocks) / static_cast<double>(operations),
                 static_cast<unsigned long long>(site.size));
     for (const void* caller : site.callers) {
         if (caller != nullptr) {
@@ -95,8 +105,8 @@ void print_site(const allocation_site& site, std::uint64_t blocks, std::size_t o
     std::printf("\n");
 }
 
-void show_allocations() {
-    for (const auto& path : all_paths()) {
+void show_allocations(std::string_view only) {
+    for (const auto& path : paths(only)) {
         const auto subject = path.make();
         subject->run(warm_up);
         record_sites();
@@ -108,34 +118,30 @@ void show_allocations() {
     }
 }
 
-void count_bytes(std::size_t sessions, bool sites) {
-    for (const bool subscribed : {false, true}) {
-        const auto found = measure_session_memory(sessions, subscribed, sites);
-        std::printf("%s\t%.2f\t%.2f\t%.2f\n",
-                    subscribed ? "session.with_subscriber" : "session.idle", found.heap_bytes,
-                    found.blocks, found.resident_bytes);
-        for (const auto& site : found.sites) {
-            print_site(site, site.alive, sessions);
-        }
+void count_bytes(std::string_view which, std::size_t sessions, bool sites) {
+    const auto found = measure_session_memory(sessions, which == "session.with_subscriber", sites);
+    std::printf("heap\t%.2f\nblocks\t%.2f\nresident\t%.2f\n", found.heap_bytes, found.blocks,
+                found.resident_bytes);
+    for (const auto& site : found.sites) {
+        print_site(site, site.alive, sessions);
     }
 }
 
-int run(std::string_view what) {
+int run(std::string_view what, std::string_view which) {
     if (what == "describe") {
         describe();
     } else if (what == "instructions") {
-        count_instructions();
+        count_instructions(which);
     } else if (what == "allocations") {
-        count_allocations();
-    } else if (what == "bytes") {
-        count_bytes(100'000, false);
+        count_allocations(which);
     } else if (what == "allocation-sites") {
-        show_allocations();
-    } else if (what == "bytes-sites") {
-        count_bytes(10'000, true);
+        show_allocations(which);
+    } else if (what == "bytes") {
+        count_bytes(which, 100'000, false);
+    } else if (what == "byte-sites") {
+        count_bytes(which, 10'000, true);
     } else {
-        std::fputs("muster-guards: give one of describe, instructions, allocations, bytes, sites\n",
-                   stderr);
+        std::fputs("muster-guards: this is run by perf/guards/guard.py; see its --help\n", stderr);
         return 2;
     }
     return 0;
@@ -146,7 +152,7 @@ int run(std::string_view what) {
 
 int main(int argc, char** argv) {
     try {
-        return muster::guards::run(argc == 2 ? argv[1] : "");
+        return muster::guards::run(argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : "");
     } catch (const std::exception& e) {
         std::fprintf(stderr, "muster-guards: %s\n", e.what());
         return 1;

@@ -1,7 +1,7 @@
 // What one session costs in memory: the program's allocations before and after so many sessions.
 
-#include "guards/allocations.hpp"
 #include "guards/memory.hpp"
+#include "guards/allocations.hpp"
 #include "harness/session_load.hpp"
 
 #include <boost/asio/io_context.hpp>

@@ -104,12 +104,14 @@ private:
 } // namespace
 
 void add_receive_paths(path_list& paths) {
-    paths.push_back({"channel.receive_batch",
-                     "an event of a burst of 32, delivered to one of 8 readers by co_await of batches",
-                     make_rig<receive_batches<32, 8>>});
-    paths.push_back({"channel.receive_burst",
-                     "an event of a burst of 32, delivered to one of 8 readers by co_await, one by one",
-                     make_rig<receive_singles<32, 8>>});
+    paths.push_back(
+        {"channel.receive_batch",
+         "an event of a burst of 32, delivered to one of 8 readers by co_await of batches",
+         make_rig<receive_batches<32, 8>>});
+    paths.push_back(
+        {"channel.receive_burst",
+         "an event of a burst of 32, delivered to one of 8 readers by co_await, one by one",
+         make_rig<receive_singles<32, 8>>});
     paths.push_back({"channel.receive_single",
                      "one event at a time, delivered to one of 64 sleeping readers by co_await",
                      make_rig<receive_singles<1, 64>>});

@@ -67,7 +67,8 @@ public:
         co_return made;
     }
 
-    std::function<void()> on_input = [] {};
+    std::function<void()> on_input = [] {
+    };
     std::vector<talker*> all; ///< in the order of their spawns; valid while nobody is killed
 };
 
