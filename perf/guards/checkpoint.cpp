@@ -22,9 +22,9 @@ public:
         workers_->on_input = [this] {
             prompted();
         };
-        finish(context, perf::spawn_all(supervisor_, sessions));
-        context.restart();
-        context.poll();
+        finish(context_, perf::spawn_all(supervisor_, sessions));
+        context_.restart();
+        context_.poll();
     }
 
 private:
@@ -44,10 +44,10 @@ private:
         return chosen;
     }
 
-    manual_time time_{context};
+    manual_time time_{context_};
     std::size_t prompted_ = 0;
     std::shared_ptr<talkers> workers_ = std::make_shared<talkers>();
-    runtime supervisor_{context, workers_, options()};
+    runtime supervisor_{context_, workers_, options()};
 };
 
 } // namespace

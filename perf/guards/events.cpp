@@ -30,26 +30,26 @@ runtime_options without_checkpoints() {
 class event_rig : public round_rig {
 protected:
     event_rig() : round_rig{burst} {
-        finish(context, perf::spawn_all(supervisor, 1));
-        context.restart();
-        context.poll(); // the worker's coroutine has its sink
+        finish(context_, perf::spawn_all(supervisor_, 1));
+        context_.restart();
+        context_.poll(); // the worker's coroutine has its sink
     }
 
-    runtime& running() noexcept { return supervisor; }
+    runtime& running() noexcept { return supervisor_; }
     virtual void said() { round_done(); }
 
 private:
     void start_round() override {
-        asio::post(workers->all.front()->executor(), [this] {
+        asio::post(workers_->all.front()->executor(), [this] {
             for (std::size_t i = 0; i < burst; ++i) {
-                workers->all.front()->sink->push(event{output{words}});
+                workers_->all.front()->sink->push(event{output{words}});
             }
             said();
         });
     }
 
-    std::shared_ptr<talkers> workers = std::make_shared<talkers>();
-    runtime supervisor{context, workers, without_checkpoints()};
+    std::shared_ptr<talkers> workers_ = std::make_shared<talkers>();
+    runtime supervisor_{context_, workers_, without_checkpoints()};
 };
 
 class nobody_listens final : public event_rig {};
@@ -62,9 +62,9 @@ class somebody_is_idle final : public event_rig {
 class delivered final : public event_rig {
 public:
     delivered() {
-        finish(context, subscribe());
-        asio::co_spawn(context, read(one_), asio::detached);
-        asio::co_spawn(context, read(all_), asio::detached);
+        finish(context_, subscribe());
+        asio::co_spawn(context_, read(one_), asio::detached);
+        asio::co_spawn(context_, read(all_), asio::detached);
     }
 
 private:

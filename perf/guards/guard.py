@@ -2,7 +2,8 @@
 """Guards the cost of the hot paths: compares what they cost with what expected.json says.
 
     guard.py PROGRAM instructions|allocations|bytes   compares; 0: all within their bands, 1: not,
-                                                      77: not comparable here, and why
+                                                      77: not comparable here, and why; 2: wrong
+                                                      arguments
     guard.py PROGRAM --update                         measures all, rewrites expected.json, prints
                                                       old and new
     guard.py PROGRAM --where NAME                     where a path or a session spends it
@@ -41,14 +42,18 @@ PROMISED = {name: 0 for name in (
 PROMISED |= {name: 1 for name in ("event.nobody", "event.idle_global", "event.delivered")}
 TARGETS = {"session.idle": 750, "session.with_subscriber": 1200}  # bytes, to be reached
 
-# The C library chooses its string functions by the processor; valgrind passes its choice on. Here
-# all processors are alike, and so is the rest of the environment.
+# The C library chooses its string functions by the processor, and valgrind shows it a plain or a
+# newer one, after the real one. Here all are alike, and so is the rest of the environment.
 ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C",
                "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-ERMS,-FSRM,-SSE4_2,-SSSE3"}
 
 
 class Unusable(Exception):
     """Why nothing can be compared here."""
+
+
+class WrongArgument(Exception):
+    """What to do instead."""
 
 
 def output_of(command):
@@ -63,8 +68,8 @@ def output_of(command):
 
 
 def conditions(program):
-    """What the figures hold for, and the clock that was read; raises Unusable where there is no sense
-    in measuring."""
+    """What the figures hold for, and the clock that is read. Raises Unusable where measuring makes
+    no sense."""
     facts = dict(output_of([program, "describe"]))
     if facts["build"] != "release":
         raise Unusable("only a release build is guarded: configure with --buildtype=release")
@@ -208,10 +213,13 @@ def own_costs(parts):
 
 
 def show_instructions(program, name):
-    _, operations, parts = callgrind(program, name)
+    names, operations, parts = callgrind(program, name)
+    if not names:
+        raise WrongArgument(f"there is no {name}; expected.json has the names")
     print(f"instructions of {name}, per operation, each function without those it calls")
-    for function, cost in sorted(own_costs(parts).items(), key=lambda item: -item[1])[:40]:
-        print(f"{cost / (2 * operations):10.1f}  {function[:150]}")
+    for function, cost in sorted(own_costs(parts).items(), key=lambda item: -item[1]):
+        if cost > operations:  # of twice as many
+            print(f"{cost / (2 * operations):10.1f}  {function[:150]}")
 
 
 def symbols(program):
@@ -254,12 +262,17 @@ def main():
     chosen = parser.parse_args()
     program = chosen.program.resolve()
     try:
+        if not os.access(program, os.X_OK):
+            raise WrongArgument(f"there is no program {program}; build perf/guards/muster-guards")
         if chosen.update:
             return update(program)
         return where(program, chosen.where) if chosen.where else check(program, chosen.kind)
     except Unusable as reason:
         print(f"skipped: {reason}")
         return SKIPPED
+    except WrongArgument as reason:
+        print(f"guard.py: {reason}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -19,23 +19,23 @@ script idle_script() {
 class lifecycle_rig : public rig {
 protected:
     explicit lifecycle_rig(std::size_t sessions) {
-        finish(context, perf::spawn_all(supervisor, sessions));
+        finish(context_, perf::spawn_all(supervisor_, sessions));
     }
 
-    asio::io_context context{1};
-    runtime supervisor{context, perf::scripted(idle_script())};
+    asio::io_context context_{1};
+    runtime supervisor_{context_, perf::scripted(idle_script())};
 };
 
 class subscribe_and_drop final : public lifecycle_rig {
 public:
     subscribe_and_drop() : lifecycle_rig{16} {}
-    void run(std::size_t operations) override { finish(context, churn(operations)); }
+    void run(std::size_t operations) override { finish(context_, churn(operations)); }
 
 private:
     asio::awaitable<void> churn(std::size_t times) {
         const session_id id = perf::session_name(7);
         for (std::size_t i = 0; i < times; ++i) {
-            const auto dropped = co_await supervisor.subscribe(id, subscribe_options{8});
+            const auto dropped = co_await supervisor_.subscribe(id, subscribe_options{8});
         }
     }
 };
@@ -43,16 +43,16 @@ private:
 class spawn_and_kill final : public lifecycle_rig {
 public:
     spawn_and_kill() : lifecycle_rig{0} {}
-    void run(std::size_t operations) override { finish(context, churn(operations)); }
+    void run(std::size_t operations) override { finish(context_, churn(operations)); }
 
 private:
     asio::awaitable<void> churn(std::size_t times) {
         const session_id id = perf::session_name(7);
         for (std::size_t i = 0; i < times; ++i) {
             spawn_request request{id};
-            co_await supervisor.spawn(std::move(request));
-            co_await supervisor.kill(id);
-            co_await supervisor.remove(id);
+            co_await supervisor_.spawn(std::move(request));
+            co_await supervisor_.kill(id);
+            co_await supervisor_.remove(id);
         }
     }
 };
@@ -60,14 +60,14 @@ private:
 class snapshot final : public lifecycle_rig {
 public:
     snapshot() : lifecycle_rig{sessions} {}
-    void run(std::size_t operations) override { finish(context, take(operations / sessions)); }
+    void run(std::size_t operations) override { finish(context_, take(operations / sessions)); }
 
 private:
     static constexpr std::size_t sessions = 1'024;
 
     asio::awaitable<void> take(std::size_t times) {
         for (std::size_t i = 0; i < times; ++i) {
-            const auto state = co_await supervisor.snapshot();
+            const auto state = co_await supervisor_.snapshot();
         }
     }
 };

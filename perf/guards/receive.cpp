@@ -23,14 +23,14 @@ class receive_rig : public round_rig {
 protected:
     receive_rig() : round_rig{Burst * Readers} {
         for (std::size_t i = 0; i < Readers; ++i) {
-            readers.push_back(channel_.subscribe(subscribe_options{256}));
+            readers_.push_back(channel_.subscribe(subscribe_options{256}));
         }
     }
 
     template <typename Work>
     void start(Work work) {
-        for (auto& each : readers) {
-            asio::co_spawn(context, work(each), asio::detached);
+        for (auto& each : readers_) {
+            asio::co_spawn(context_, work(each), asio::detached);
         }
     }
     void taken(std::size_t events) {
@@ -40,7 +40,7 @@ protected:
         }
     }
 
-    std::vector<reader> readers;
+    std::vector<reader> readers_;
 
 private:
     void start_round() override {
@@ -52,7 +52,7 @@ private:
     }
     virtual void published() {}
 
-    channel channel_{context.get_executor()};
+    channel channel_{context_.get_executor()};
     std::uint64_t number_ = 0;
     std::size_t missing_ = 0;
 };
@@ -94,7 +94,7 @@ private:
     void published() override {
         boost::system::error_code ec;
         std::size_t events = 0;
-        while (readers.front().try_receive(ec).sequence != 0) {
+        while (readers_.front().try_receive(ec).sequence != 0) {
             ++events;
         }
         taken(events);

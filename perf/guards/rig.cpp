@@ -10,16 +10,16 @@ namespace muster::guards {
 
 void round_rig::run(std::size_t operations) {
     left_ = operations / each_;
-    context.restart();
-    asio::post(context, [this] { start_round(); });
-    context.run();
+    context_.restart();
+    asio::post(context_, [this] { start_round(); });
+    context_.run();
 }
 
 void round_rig::round_done() {
     if (--left_ == 0) {
-        context.stop(); // readers still wait, and would keep it running
+        context_.stop(); // readers still wait, and would keep it running
     } else {
-        asio::post(context, [this] { start_round(); });
+        asio::post(context_, [this] { start_round(); });
     }
 }
 

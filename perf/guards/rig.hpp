@@ -40,7 +40,7 @@ protected:
     virtual void start_round() = 0;
     void round_done();
 
-    asio::io_context context{1};
+    asio::io_context context_{1};
 
 private:
     std::size_t each_;

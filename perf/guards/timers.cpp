@@ -67,7 +67,7 @@ private:
         timer_.cancel();
     }
 
-    manual_time time_{context};
+    manual_time time_{context_};
     wheel_service service_{time_};
     wheel_timer timer_{service_};
 };
