@@ -9,7 +9,9 @@ cd "$top"
 readonly build_packages=(g++ meson ninja-build pkg-config python3
     libboost1.81-dev libboost-test1.81-dev nlohmann-json3-dev libcli11-dev)
 readonly test_packages=("${build_packages[@]}" clang-19)
-readonly check_packages=("${test_packages[@]}" git clang-format-14 clang-tidy-14 python3-jsonschema)
+readonly guard_packages=("${build_packages[@]}" valgrind)
+readonly check_packages=("${test_packages[@]}" git clang-format-14 clang-tidy-14 python3-jsonschema
+    valgrind)
 
 # Two jobs suit the machines that this was measured on, and a smaller one still has the memory.
 jobs=${MUSTER_JOBS:-2}
