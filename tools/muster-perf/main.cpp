@@ -1,6 +1,7 @@
 // muster-perf: scenarios in; a table, JSON documents and an exit code out.
 
 #include "arguments.hpp"
+#include "work.hpp"
 
 #include "harness/output.hpp"
 #include "harness/runner.hpp"
@@ -13,6 +14,7 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace muster::perf {
@@ -144,5 +146,8 @@ int run(int argc, char** argv) {
 } // namespace muster::perf
 
 int main(int argc, char** argv) {
+    if (argc > 1 && std::string_view{argv[1]} == "work") {
+        return muster::perf::run_work(argc - 1, argv + 1);
+    }
     return muster::perf::run(argc, argv);
 }

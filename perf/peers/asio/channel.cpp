@@ -1,6 +1,6 @@
 #include "fan_out.hpp"
-#include "loop.hpp"
 #include "workload.hpp"
+#include "workloads/shared/loop.hpp"
 
 #include <memory>
 

@@ -1,5 +1,5 @@
-#include "prompts.hpp"
 #include "workload.hpp"
+#include "workloads/shared/prompts.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <memory>

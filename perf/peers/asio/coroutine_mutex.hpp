@@ -1,6 +1,8 @@
 #pragma once
 
-#include "loop.hpp"
+#include "workload.hpp"
+
+#include "workloads/shared/loop.hpp"
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <deque>

@@ -1,5 +1,5 @@
-#include "loop.hpp"
 #include "workload.hpp"
+#include "workloads/shared/loop.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 

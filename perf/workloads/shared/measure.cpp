@@ -1,4 +1,4 @@
-#include "measure.hpp"
+#include "workloads/shared/measure.hpp"
 
 #include <cmath>
 #include <fstream>
@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-namespace peer {
+namespace muster::work {
 
 namespace {
 
@@ -100,4 +100,4 @@ json outcome::line(std::string_view peer, std::string_view workload, const json&
     return document;
 }
 
-} // namespace peer
+} // namespace muster::work
