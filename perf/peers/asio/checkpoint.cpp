@@ -6,7 +6,7 @@
 
 // A steady_timer per session, each re-armed on its own cadence by a handler object.
 
-namespace peer {
+namespace muster::work::peer {
 
 namespace {
 
@@ -148,4 +148,4 @@ void add_checkpoint(registry& all) {
     all.add<checkpoint>("checkpoint", "A timer per session that hands a prompt to its worker");
 }
 
-} // namespace peer
+} // namespace muster::work::peer

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-namespace peer {
+namespace muster::work::peer {
 
 /// What a subscriber received, or lost: the sum of the numbers and of the lost events.
 struct tally {
@@ -67,4 +67,4 @@ private:
     std::vector<std::unique_ptr<subscriber<Payload>>> all_;
 };
 
-} // namespace peer
+} // namespace muster::work::peer

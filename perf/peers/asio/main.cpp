@@ -5,15 +5,16 @@
 // peer-asio: the work that muster is measured on, on bare Boost.Asio.
 
 int main(int argc, char** argv) {
-    peer::registry workloads;
+    using namespace muster::work;
+    registry workloads;
     peer::add_channel(workloads);
     peer::add_fanout(workloads);
     peer::add_lock(workloads);
     peer::add_timers(workloads);
     peer::add_checkpoint(workloads);
-    const peer::program self{"peer-asio", "peer-asio",
-                             "Bare Asio: a concurrent_channel per subscriber, a steady_timer per "
-                             "session, a std::shared_mutex and a coroutine mutex. Prints one JSON "
-                             "line."};
-    return muster::work::run_command_line(self, workloads, argc, argv);
+    const program self{"peer-asio", "peer-asio",
+                       "Bare Asio: a concurrent_channel per subscriber, a steady_timer per "
+                       "session, a std::shared_mutex and a coroutine mutex. Prints one JSON "
+                       "line."};
+    return run_command_line(self, workloads, argc, argv);
 }

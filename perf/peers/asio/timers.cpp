@@ -5,7 +5,7 @@
 
 // steady_timer: scheduled and cancelled, and armed far away.
 
-namespace peer {
+namespace muster::work::peer {
 
 namespace {
 
@@ -113,4 +113,4 @@ void add_timers(registry& all) {
     all.add<idle>("timer_idle", "Timers armed an hour away, while nothing is due");
 }
 
-} // namespace peer
+} // namespace muster::work::peer

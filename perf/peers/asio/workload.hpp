@@ -4,9 +4,7 @@
 
 /// Bare Asio's side of the workloads. The way they are declared, timed and reported is shared with
 /// muster's, and so is the loop that runs them.
-namespace peer {
-
-using namespace muster::work;
+namespace muster::work::peer {
 
 void add_channel(registry& all);
 void add_fanout(registry& all);
@@ -14,4 +12,4 @@ void add_lock(registry& all);
 void add_timers(registry& all);
 void add_checkpoint(registry& all);
 
-} // namespace peer
+} // namespace muster::work::peer
