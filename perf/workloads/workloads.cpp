@@ -10,7 +10,11 @@ const registry& all_workloads() {
         add_checkpoint(all);
         add_lifecycle(all);
         add_snapshots(all);
+        add_lock(all);
         add_timers(all);
+        add_wheel(all);
+        add_metrics_cost(all);
+        add_processes(all);
         return all;
     }();
     return workloads;

@@ -2,10 +2,6 @@
 
 #include "workloads/shared/workload.hpp"
 
-#include <initializer_list>
-#include <string>
-#include <utility>
-
 /// Muster's side of the workloads of perf/peers/WORKLOADS.md, and those that only muster has.
 /// Each uses the library through its public headers, as a program of a user would.
 namespace muster::work {
@@ -15,7 +11,11 @@ void add_fanout(registry& all);
 void add_checkpoint(registry& all);
 void add_lifecycle(registry& all);
 void add_snapshots(registry& all);
+void add_lock(registry& all);
 void add_timers(registry& all);
+void add_wheel(registry& all);
+void add_metrics_cost(registry& all);
+void add_processes(registry& all);
 
 /// Every workload, in the order of WORKLOADS.md.
 [[nodiscard]] const registry& all_workloads();

@@ -61,6 +61,11 @@ outcome& outcome::count(std::string_view name, std::uint64_t value) {
     return *this;
 }
 
+outcome& outcome::value(std::string_view name, double value) {
+    figures_[std::string(name)] = std::round(value * 1000.0) / 1000.0;
+    return *this;
+}
+
 outcome& outcome::ratio(std::string_view name, std::uint64_t total, std::uint64_t by) {
     const double quotient = by == 0 ? 0 : static_cast<double>(total) / static_cast<double>(by);
     figures_[std::string(name)] =
