@@ -82,6 +82,16 @@ public:
                surplus_.load();
     }
     samples lateness() const { return samples(lateness_); }
+    /// How much later the last tenth came than the first one, by the median; below 0: earlier.
+    double drift_ns() const {
+        const auto tenth =
+            static_cast<std::ptrdiff_t>(std::max<std::size_t>(1, lateness_.size() / 10));
+        const auto median = [](auto first, auto last) {
+            return samples(std::vector<std::uint64_t>(first, last)).at(0.5).get<double>();
+        };
+        return median(lateness_.end() - tenth, lateness_.end()) -
+               median(lateness_.begin(), lateness_.begin() + tenth);
+    }
 
 private:
     cadence cadence_;
@@ -167,7 +177,8 @@ struct checkpoint : session_options {
             .ratio("send_ns_per_tick", totals.value_or_zero(counter::checkpoint_send_nanos_total),
                    fired)
             .count("process_sleeps", found.slept)
-            .percentiles("lateness", prompts.lateness());
+            .percentiles("lateness", prompts.lateness())
+            .value("drift_ns", prompts.drift_ns());
     }
 };
 

@@ -147,6 +147,7 @@ struct spawn_kill : session_options {
         }
         const span time = watch.stop();
         return outcome(sessions * rounds, killed, time)
+            .cpu_per_operation("cpu_ns_per_pair")
             .ratio("pairs_per_second", sessions * rounds * 1'000'000'000, time.cpu_ns);
     }
 };

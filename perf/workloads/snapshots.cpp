@@ -63,6 +63,7 @@ struct snapshot_cost : snapshot_options {
         all.run(drive(all, found));
         return outcome(snapshots, found.checksum, found.time)
             .cpu_per_operation("cpu_ns_per_snapshot")
+            .ratio("cpu_ns_per_session", found.time.cpu_ns, snapshots * sessions)
             .percentiles("snapshot", samples(std::move(found.each)));
     }
 };
@@ -93,8 +94,9 @@ struct snapshot_json : snapshot_options {
         all.run(drive(all, found));
         return outcome(snapshots, found.checksum, found.time)
             .cpu_per_operation("cpu_ns_per_document")
+            .ratio("cpu_ns_per_session", found.time.cpu_ns, snapshots * sessions)
             .percentiles("document", samples(std::move(found.each)))
-            .ratio("bytes_per_session", found.bytes, sessions);
+            .ratio("document_bytes_per_session", found.bytes, sessions);
     }
 };
 
