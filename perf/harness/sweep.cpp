@@ -19,7 +19,6 @@ namespace {
 using json = nlohmann::ordered_json;
 
 constexpr double not_measured = std::numeric_limits<double>::quiet_NaN();
-constexpr std::size_t counts[] = {10, 100, 1'000, 10'000, 100'000, 1'000'000};
 constexpr std::size_t reference_count = 100;
 
 /// What the kernel says can be had without swapping; 0 where it does not say.
@@ -147,7 +146,12 @@ bool growth_curve::passed() const noexcept {
     });
 }
 
-growth_curve sweep(const scenario& subject, std::size_t repetitions,
+std::vector<std::size_t> sweep_counts() {
+    return {10, 100, 1'000, 10'000, 100'000, 1'000'000};
+}
+
+growth_curve sweep(const scenario& subject, const std::vector<std::size_t>& counts,
+                   std::size_t repetitions,
                    const std::function<void(std::size_t, std::size_t, std::size_t)>& observe) {
     growth_curve curve{&subject, {}};
     for (const std::size_t sessions : counts) {

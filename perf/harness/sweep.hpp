@@ -47,10 +47,14 @@ private:
     [[nodiscard]] const growth_point* reference() const noexcept;
 };
 
-/// Runs a scenario with 10, 100, … 1,000,000 sessions, as far as its limit and the memory that is
-/// available allow. Throws what the scenario throws. `observe` is told the session count too.
+/// 10, 100, … 1,000,000.
+[[nodiscard]] std::vector<std::size_t> sweep_counts();
+
+/// Runs a scenario with each of these session counts, in ascending order, as far as its limit and
+/// the memory that is available allow. Throws what the scenario throws. `observe` is told the
+/// session count too.
 [[nodiscard]] growth_curve
-sweep(const scenario& subject, std::size_t repetitions,
+sweep(const scenario& subject, const std::vector<std::size_t>& counts, std::size_t repetitions,
       const std::function<void(std::size_t sessions, std::size_t number, std::size_t of)>& observe);
 
 /// A table of the curve's points.

@@ -11,7 +11,8 @@ work_scenario describe_scenario() {
     what.count_param = what.counted = "timers";
     what.session_counts = {10'000, 100'000, 1'000'000};
     what.bytes_each = 60;
-    what.headlines = {"fire_rearm_ns", "schedule_cancel_ns", "tick_p50_ns", "tick_max_ns"};
+    what.headlines = {"fire_rearm_ns", "schedule_cancel_ns", "tick_p50_ns", "tick_max_ns",
+                      "tick_from_afar_max_ns"};
     what.variants = {
         {"spread", "timers due over 1000 ticks", {}, {}},
         {"together", "timers that are all due in the same tick", {{"phase", "together"}}, {}},

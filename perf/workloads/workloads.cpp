@@ -5,7 +5,8 @@ namespace muster::work {
 const registry& all_workloads() {
     static const registry workloads = [] {
         registry all;
-        add_channel(all);
+        add_channel_publish(all);
+        add_channel_delivery(all);
         add_fanout(all);
         add_checkpoint(all);
         add_lifecycle(all);

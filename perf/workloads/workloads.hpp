@@ -6,7 +6,8 @@
 /// Each uses the library through its public headers, as a program of a user would.
 namespace muster::work {
 
-void add_channel(registry& all);
+void add_channel_publish(registry& all);
+void add_channel_delivery(registry& all);
 void add_fanout(registry& all);
 void add_checkpoint(registry& all);
 void add_lifecycle(registry& all);

@@ -1,6 +1,7 @@
 #include "arguments.hpp"
 
 #include "harness/scenario.hpp"
+#include "harness/sweep.hpp"
 
 #include <muster/error.hpp>
 
@@ -195,9 +196,8 @@ void check_combination(const raw_arguments& raw) {
     if (raw.sweep && raw.names.empty()) {
         refuse("--sweep needs the name of a scenario");
     }
-    if (raw.sweep && (raw.sessions || raw.baseline)) {
-        refuse("--sweep takes all session counts and no baseline: leave --sessions and --baseline "
-               "out");
+    if (raw.sweep && raw.baseline) {
+        refuse("--sweep compares its points with each other; leave --baseline out");
     }
 }
 
@@ -206,7 +206,10 @@ arguments checked(const raw_arguments& raw) {
     arguments result;
     result.list = raw.list;
     result.json = raw.json;
-    result.sweep = raw.sweep;
+    if (raw.sweep) {
+        result.sweep = raw.sessions ? session_counts(*raw.sessions) : sweep_counts();
+        std::sort(result.sweep.begin(), result.sweep.end());
+    }
     if (raw.out == "") {
         refuse("--out needs the name of a directory");
     }
@@ -226,8 +229,8 @@ void declare(CLI::App& app, raw_arguments& raw) {
                    "Of scenarios that have variants, which; separated by commas")
         ->type_name("NAME[,NAME...]");
     app.add_flag("--sweep", raw.sweep,
-                 "Run with 10 to 1,000,000 sessions, as far as limits and memory allow, and show "
-                 "how the costs grow");
+                 "Show how the costs grow: with 10 to 1,000,000 sessions or those given, as far as "
+                 "limits and memory allow");
     app.add_option("--sessions", raw.sessions,
                    "Session counts, separated by commas; the scenario's own if not given")
         ->type_name("N[,N...]");

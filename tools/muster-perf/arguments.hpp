@@ -20,7 +20,7 @@ struct planned_run {
 struct arguments {
     bool list = false;
     bool json = false;
-    bool sweep = false;
+    std::vector<std::size_t> sweep; ///< its session counts; empty: it is none
     std::optional<std::string> out; ///< nothing: no documents are written
     std::optional<std::string> baseline;
     std::vector<planned_run> plan;

@@ -148,10 +148,11 @@ bool measure(const planned_run& run, progress_line& progress, reporter& reports)
     return document.has_value();
 }
 
-bool measure_growth(const planned_run& run, progress_line& progress, reporter& reports) {
+bool measure_growth(const planned_run& run, const std::vector<std::size_t>& counts,
+                    progress_line& progress, reporter& reports) {
     const auto& subject = *run.subject;
     auto curve = attempt(run, progress, [&] {
-        return sweep(subject, run.repetitions,
+        return sweep(subject, counts, run.repetitions,
                      [&](std::size_t sessions, std::size_t number, std::size_t of) {
                          progress.show(progress_of(subject, sessions, number, of));
                      });
@@ -168,8 +169,9 @@ int run_plan(const arguments& wanted) {
     progress_line progress;
     bool all_ran = true;
     for (const auto& run : wanted.plan) {
-        const bool ran =
-            wanted.sweep ? measure_growth(run, progress, reports) : measure(run, progress, reports);
+        const bool ran = wanted.sweep.empty()
+                             ? measure(run, progress, reports)
+                             : measure_growth(run, wanted.sweep, progress, reports);
         all_ran = all_ran && ran;
     }
     progress.clear();

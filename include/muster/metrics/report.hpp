@@ -64,7 +64,7 @@ struct report_scenario {
     std::string name;
     std::uint64_t sessions = 0;
     config_values config;
-    std::string variant; ///< which of the scenario's sets of parameters; empty: it has none
+    std::string variant{}; ///< which of the scenario's sets of parameters; empty: it has none
 };
 
 /// Everything one document says. Fill it, then `to_json`.
