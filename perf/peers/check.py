@@ -46,6 +46,10 @@ SMALL = {
     "spawn_kill": [["--sessions", "20", "--rounds", "2"]],
     "snapshot_cost": [["--sessions", "50", "--snapshots", "3"]],
     "snapshot_json": [["--sessions", "50", "--snapshots", "3"]],
+    "wheel": [["--timers", "500", "--fires", "3"], ["--timers", "500", "--phase", "together"]],
+    "metrics_cost": [["--sessions", "10", "--events", "160", "--pairs", "2"]],
+    "process_lives": [["--children", "3"]],
+    "process_output": [["--children", "3", "--bytes", "100000", "--pairs", "1"]],
 }
 
 WRONG = [[], ["nonsense"], ["checkpoint", "--sessions", "0"], ["checkpoint", "--sessions", "-3"],
