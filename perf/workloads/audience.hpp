@@ -73,22 +73,6 @@ struct audience {
     std::vector<subscriber<Payload>> subscribers;
 };
 
-/// Reports whenever a whole burst is in, for it never sees the channel empty.
-template <class Payload>
-task<> read_one_by_one(subscriber<Payload>& self, rounds& bursts, std::uint64_t burst) {
-    for (;;) {
-        auto receive = self.events.async_receive(tuple);
-        const auto [ended, next] = co_await std::move(receive);
-        if (ended) {
-            co_return;
-        }
-        self.take(next);
-        if (self.taken + self.lost - self.told >= burst) {
-            bursts.took(self.fresh());
-        }
-    }
-}
-
 struct channel_options {
     std::uint64_t events = 0;
     std::uint64_t subscribers = 1;

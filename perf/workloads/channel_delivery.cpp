@@ -44,6 +44,20 @@ task<> try_then_wait(subscriber<Payload>& self, rounds& bursts) {
     }
 }
 
+/// A `receive` for every event, which waits only where there is none. Reports whenever a whole
+/// burst is in, for it does not see the channel empty. Ends with the exception that says it is
+/// closed.
+template <class Payload>
+task<> read_one_by_one(subscriber<Payload>& self, rounds& bursts, std::uint64_t burst) {
+    for (;;) {
+        const auto next = co_await self.events.receive();
+        self.take(next);
+        if (self.taken + self.lost - self.told >= burst) {
+            bursts.took(self.fresh());
+        }
+    }
+}
+
 using signals = std::vector<std::unique_ptr<signal>>;
 
 struct channel_delivery : channel_options {

@@ -35,6 +35,20 @@ struct publish_idle : channel_options {
     }
 };
 
+/// Sleeps until the next event, every time.
+template <class Payload>
+task<> sleep_between(subscriber<Payload>& self, rounds& bursts) {
+    for (;;) {
+        auto receive = self.events.async_receive(tuple);
+        const auto [ended, next] = co_await std::move(receive);
+        if (ended) {
+            co_return;
+        }
+        self.take(next);
+        bursts.took(self.fresh());
+    }
+}
+
 struct publish_waiting : channel_options {
     publish_waiting() {
         events = 2'000;
@@ -64,7 +78,7 @@ struct publish_waiting : channel_options {
         audience<Payload> all(context, subscribers, capacity);
         rounds bursts(context.get_executor());
         for (auto& one : all.subscribers) {
-            start(context, read_one_by_one(one, bursts, 1));
+            start(context, sleep_between(one, bursts));
         }
         std::vector<std::uint64_t> publishes;
         publishes.reserve(events);
