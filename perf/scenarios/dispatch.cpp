@@ -17,7 +17,7 @@ work_scenario describe_scenario() {
     work_scenario what;
     what.name = what.workload = "dispatch";
     what.session_counts = {30, 1'000};
-    what.bytes_each = 4'000;
+    what.bytes_each = 9'000;
     what.headlines = {"dispatch_ns_per_event", "cpu_ns_per_event"};
     what.variants = {
         {"idle_subscriber", "events into the runtime; one global subscriber never reads", {}, {}},

@@ -18,7 +18,7 @@ work_scenario describe_scenario() {
     work_scenario what;
     what.name = what.workload = "end_to_end";
     what.session_counts = {30, 1'000};
-    what.bytes_each = 7'000;
+    what.bytes_each = 8'000;
     what.headlines = {"cpu_ns_per_delivery", "wall_ns_per_delivery", "dispatch_ns_per_event"};
     what.variants = {
         {"one_thread", "a subscriber a session and a global one, draining", {}, {}},
