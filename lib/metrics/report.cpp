@@ -96,9 +96,13 @@ json scenario_section(const std::optional<report_scenario>& scenario) {
     for (const auto& [name, value] : scenario->config) {
         config[name] = std::visit(value_to_json{}, value);
     }
-    return {{"name", scenario->name},
-            {"sessions", number(scenario->sessions)},
-            {"config", std::move(config)}};
+    json section{{"name", scenario->name},
+                 {"sessions", number(scenario->sessions)},
+                 {"config", std::move(config)}};
+    if (!scenario->variant.empty()) {
+        section["variant"] = scenario->variant;
+    }
+    return section;
 }
 
 std::size_t repetition_count(const report& source) {

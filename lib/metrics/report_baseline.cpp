@@ -54,6 +54,7 @@ report_samples parse_report(std::string_view document, std::string_view origin) 
         report_samples result;
         const auto& scenario = parsed.at("scenario");
         result.scenario = scenario.at("name").get<std::string>();
+        result.variant = scenario.value("variant", "");
         result.sessions = scenario.at("sessions").get<std::uint64_t>();
         result.metrics = metrics_of(parsed.at("repetitions"));
         return result;
@@ -65,8 +66,10 @@ report_samples parse_report(std::string_view document, std::string_view origin) 
 baseline_result compare_with_baseline(const report& current, const report_samples& earlier,
                                       std::string file) {
     if (!current.scenario || current.scenario->name != earlier.scenario ||
+        current.scenario->variant != earlier.variant ||
         current.scenario->sessions != earlier.sessions) {
-        throw error{errc::configuration, file + " is about " + earlier.scenario + " with " +
+        const auto what = earlier.scenario + (earlier.variant.empty() ? "" : " ") + earlier.variant;
+        throw error{errc::configuration, file + " is about " + what + " with " +
                                              std::to_string(earlier.sessions) +
                                              " sessions; name the same scenario's report"};
     }

@@ -15,8 +15,13 @@ namespace muster::perf {
 
 namespace fs = std::filesystem;
 
-std::string document_name(std::string_view scenario, std::size_t sessions) {
-    return std::string{scenario} + '-' + std::to_string(sessions) + ".json";
+std::string document_name(std::string_view scenario, std::string_view variant,
+                          std::size_t sessions) {
+    std::string name{scenario};
+    if (!variant.empty()) {
+        (name += '-') += variant;
+    }
+    return name + '-' + std::to_string(sessions) + ".json";
 }
 
 report_directory::report_directory(std::string path) : path_{std::move(path)} {
@@ -25,18 +30,32 @@ report_directory::report_directory(std::string path) : path_{std::move(path)} {
 
 void report_directory::write(const report& document) {
     const auto& scenario = *document.scenario;
-    const auto name = document_name(scenario.name, static_cast<std::size_t>(scenario.sessions));
+    const auto name =
+        document_name(scenario.name, scenario.variant, static_cast<std::size_t>(scenario.sessions));
     write_file_atomically((fs::path{path_} / name).string(), to_json(document));
-    entries_.push_back({name, scenario.name, scenario.sessions, document.passed()});
+    entries_.push_back(
+        {name, scenario.name, scenario.variant, scenario.sessions, document.passed()});
+}
+
+void report_directory::write(const growth_curve& curve) {
+    const auto& subject = *curve.subject;
+    const auto name =
+        "growth-" + subject.name + (subject.variant.empty() ? "" : "-") + subject.variant + ".json";
+    write_file_atomically((fs::path{path_} / name).string(), to_json(curve));
+    entries_.push_back({name, subject.name, subject.variant, curve.largest(), curve.passed()});
 }
 
 void report_directory::write_index() const {
     auto documents = nlohmann::ordered_json::array();
     for (const auto& each : entries_) {
-        documents.push_back({{"file", each.file},
-                             {"scenario", each.scenario},
-                             {"sessions", each.sessions},
-                             {"passed", each.passed}});
+        nlohmann::ordered_json document{{"file", each.file},
+                                        {"scenario", each.scenario},
+                                        {"sessions", each.sessions},
+                                        {"passed", each.passed}};
+        if (!each.variant.empty()) {
+            document["variant"] = each.variant;
+        }
+        documents.push_back(std::move(document));
     }
     const nlohmann::ordered_json index{{"schema", "muster-report-index"},
                                        {"schema_version", report_schema_version},
@@ -51,21 +70,25 @@ baselines::baselines(std::string path) : path_{std::move(path)} {
     }
 }
 
-std::string baselines::file_for(std::string_view scenario, std::size_t sessions) const {
+std::string baselines::file_for(std::string_view scenario, std::string_view variant,
+                                std::size_t sessions) const {
     if (single_) {
-        return single_->scenario == scenario && single_->sessions == sessions ? path_ : "";
+        const bool same = single_->scenario == scenario && single_->variant == variant &&
+                          single_->sessions == sessions;
+        return same ? path_ : "";
     }
-    const auto file = fs::path{path_} / document_name(scenario, sessions);
+    const auto file = fs::path{path_} / document_name(scenario, variant, sessions);
     return fs::exists(file) ? file.string() : "";
 }
 
-bool baselines::has(std::string_view scenario, std::size_t sessions) const {
-    return !file_for(scenario, sessions).empty();
+bool baselines::has(const scenario& subject, std::size_t sessions) const {
+    return !file_for(subject.name, subject.variant, sessions).empty();
 }
 
 void baselines::compare(report& current) const {
     const auto& scenario = *current.scenario;
-    const auto file = file_for(scenario.name, static_cast<std::size_t>(scenario.sessions));
+    const auto file =
+        file_for(scenario.name, scenario.variant, static_cast<std::size_t>(scenario.sessions));
     if (!file.empty()) {
         const auto earlier = single_ ? *single_ : parse_report(read_file(file), file);
         current.baseline = compare_with_baseline(current, earlier, file);

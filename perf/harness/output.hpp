@@ -1,6 +1,7 @@
 #pragma once
 
 #include "harness/scenario.hpp"
+#include "harness/sweep.hpp"
 
 #include <muster/metrics/report.hpp>
 
@@ -12,8 +13,10 @@
 
 namespace muster::perf {
 
-/// The name of a document in a directory of reports: fanout_overhead-30.json.
-[[nodiscard]] std::string document_name(std::string_view scenario, std::size_t sessions);
+/// The name of a document in a directory of reports: fanout_overhead-30.json, or with a variant,
+/// channel-batch_40-512.json.
+[[nodiscard]] std::string document_name(std::string_view scenario, std::string_view variant,
+                                        std::size_t sessions);
 
 /// Writes documents into a directory, each of them whole or not at all, and an index of them.
 class report_directory {
@@ -23,6 +26,8 @@ public:
 
     /// Throws `error` with one line; what stands in the directory is whole.
     void write(const report& document);
+    /// A growth curve's document, as growth-NAME.json. Throws as `write`.
+    void write(const growth_curve& curve);
 
     /// Writes index.json, which lists the documents written so far. Throws as `write`.
     void write_index() const;
@@ -31,6 +36,7 @@ private:
     struct entry {
         std::string file;
         std::string scenario;
+        std::string variant;
         std::uint64_t sessions;
         bool passed;
     };
@@ -50,10 +56,11 @@ public:
     void compare(report& current) const;
 
     /// Whether there is anything to compare that load with.
-    [[nodiscard]] bool has(std::string_view scenario, std::size_t sessions) const;
+    [[nodiscard]] bool has(const scenario& subject, std::size_t sessions) const;
 
 private:
-    [[nodiscard]] std::string file_for(std::string_view scenario, std::size_t sessions) const;
+    [[nodiscard]] std::string file_for(std::string_view scenario, std::string_view variant,
+                                       std::size_t sessions) const;
 
     std::string path_;
     std::optional<report_samples> single_; // nothing: path_ is a directory

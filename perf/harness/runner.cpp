@@ -84,7 +84,8 @@ report run_scenario(const scenario& subject, std::size_t sessions, std::size_t r
     report result;
     result.run = start_run();
     result.environment = current_environment();
-    result.scenario = report_scenario{subject.name, sessions, subject.config(sessions)};
+    result.scenario =
+        report_scenario{subject.name, sessions, subject.config(sessions), subject.variant};
     for (std::size_t i = 0; i < subject.warm_ups; ++i) {
         observe(0, repetitions);
         repetition discarded;

@@ -82,15 +82,21 @@ void repetition::begin() {
 }
 
 void repetition::end() {
-    wall_ = std::chrono::steady_clock::now() - began_;
+    const auto wall = std::chrono::steady_clock::now() - began_;
     const auto cpu = cpu_time() - cpu_began_;
     const auto waited = run_queue_wait();
-    sample("wall_ms", milliseconds(wall_), better::lower);
-    sample("cpu_ms", milliseconds(cpu), better::lower);
     sample("run_queue_wait_ms",
            waited && waited_before_ ? milliseconds(*waited - *waited_before_) : not_measured,
            better::lower);
-    sample("peak_rss_bytes", peak_memory_bytes(), better::lower);
+    measured(wall, cpu, peak_memory_bytes());
+}
+
+void repetition::measured(std::chrono::nanoseconds wall, std::chrono::nanoseconds cpu,
+                          double peak_bytes) {
+    wall_ = wall;
+    sample("wall_ms", milliseconds(wall), better::lower);
+    sample("cpu_ms", milliseconds(cpu), better::lower);
+    sample("peak_rss_bytes", peak_bytes, better::lower);
 }
 
 void repetition::sample(std::string_view metric, double measured, better direction) {
@@ -138,6 +144,10 @@ std::vector<double> scenario::published_for(std::size_t sessions, std::string_vi
     return {};
 }
 
+std::string scenario::title() const {
+    return variant.empty() ? name : name + ' ' + variant;
+}
+
 bool enlist(scenario subject) {
     auto& all = registry();
     const auto place = std::find_if(
@@ -150,10 +160,11 @@ const std::vector<scenario>& scenarios() {
     return registry();
 }
 
-const scenario* find_scenario(std::string_view name) {
+const scenario* find_scenario(std::string_view name, std::string_view variant) {
     const auto& all = scenarios();
-    const auto found = std::find_if(all.begin(), all.end(),
-                                    [&](const scenario& each) { return each.name == name; });
+    const auto found = std::find_if(all.begin(), all.end(), [&](const scenario& each) {
+        return each.name == name && each.variant == variant;
+    });
     return found != all.end() ? &*found : nullptr;
 }
 

@@ -39,6 +39,10 @@ public:
     /// The snapshot's total of that counter, under its name; not a number if it was not measured.
     void sample(counter which, better direction = better::neither);
 
+    /// In place of `begin` and `end`, for work that has timed itself: samples the same but for the
+    /// wait for a processor.
+    void measured(std::chrono::nanoseconds wall, std::chrono::nanoseconds cpu, double peak_bytes);
+
     /// Checks a value that has been sampled; `op` is "==", "<=" or ">=".
     void expect(std::string_view metric, std::string_view op, std::uint64_t limit);
     void expect(counter which, std::string_view op, std::uint64_t limit) {
@@ -83,16 +87,28 @@ struct published_figure {
         : sessions{count}, metric{label}, values{std::move(figures)} {}
 };
 
-/// A workload that measures and checks itself. One file each in perf/scenarios.
+/// Which scenarios are run together.
+enum class scenario_group {
+    seed,  ///< the investigation's, and the one with real children: run unless told otherwise
+    scale, ///< one aspect of the library each, at counts up to a million
+};
+
+/// A workload that measures and checks itself. One file each in perf/scenarios; where that has
+/// several sets of parameters, each of these variants is a scenario of the same name.
 struct scenario {
     std::string name;
-    std::string purpose;                     ///< one line
+    std::string variant; ///< empty: there is only one
+    std::string purpose; ///< one line
+    scenario_group group = scenario_group::seed;
+    std::string counted = "sessions";        ///< what the session count is a number of
     std::vector<std::size_t> session_counts; ///< what is run unless told otherwise
     std::size_t max_sessions = 0;
     std::size_t repetitions = 5;
     std::size_t warm_ups = 1;           ///< repetitions whose samples are thrown away
     bool needs_the_processor = false;   ///< its checks presuppose that timers are served in time
-    std::vector<std::string> headlines; ///< the metrics that the table shows
+    std::vector<std::string> headlines; ///< the metrics that the table shows; the first is what
+                                        ///< one item costs, where there is such a thing
+    std::uint64_t bytes_each = 0;       ///< roughly what each of them needs, for sweeps
     std::vector<published_figure> published;
     std::function<config_values(std::size_t sessions)> config;
     /// Does one repetition in a fresh runtime; throws what prevents it.
@@ -101,16 +117,18 @@ struct scenario {
     /// The published figures for that load and metric; none: empty.
     [[nodiscard]] std::vector<double> published_for(std::size_t sessions,
                                                     std::string_view metric) const;
+    /// Name and variant, for people: "channel batch_40".
+    [[nodiscard]] std::string title() const;
 };
 
 /// Adds a scenario to those that `scenarios` lists; called before main. Returns true.
 bool enlist(scenario subject);
 
-/// All scenarios by name.
+/// All scenarios by name; variants in the order in which they were enlisted.
 [[nodiscard]] const std::vector<scenario>& scenarios();
 
-/// The scenario of that name, or null.
-[[nodiscard]] const scenario* find_scenario(std::string_view name);
+/// The scenario of that name and variant, or null.
+[[nodiscard]] const scenario* find_scenario(std::string_view name, std::string_view variant = {});
 
 /// The name that is most like `name`, if one is like it at all.
 [[nodiscard]] std::optional<std::string> similar_scenario(std::string_view name);

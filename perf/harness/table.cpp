@@ -65,39 +65,54 @@ std::string joined(const std::vector<double>& values) {
     return text;
 }
 
-std::vector<std::string> figure_row(const scenario& subject, const report& source,
-                                    const report_metric& metric) {
-    const auto found = describe(metric.samples);
-    const auto sessions = static_cast<std::size_t>(source.scenario->sessions);
-    const auto published = subject.published_for(sessions, metric.name);
-    const bool comparable = !published.empty() && published.back() > 0 && found.n != 0;
-    return {subject.name,
-            std::to_string(sessions),
-            metric.name,
-            found.n != 0 ? to_text(found.median) : "-",
-            found.n > 1 ? to_text(found.min) + " .. " + to_text(found.max) : "",
-            joined(published),
-            comparable ? formatted("%.3g", found.median / published.back()) : "",
-            checks_text(source),
-            baseline_text(source, metric.name)};
+/// "channel batch_40 with 64 subscribers".
+std::string load_of(const report_scenario& load) {
+    const auto& subject = *find_scenario(load.name, load.variant);
+    return subject.title() + " with " + std::to_string(load.sessions) + ' ' + subject.counted;
 }
 
-void add_rows(text_table& table, const report& source) {
-    const auto* subject = find_scenario(source.scenario->name);
+bool was_published(const report& source) {
+    return !find_scenario(source.scenario->name, source.scenario->variant)->published.empty();
+}
+
+/// "published" and what ours is to it.
+std::vector<std::string> published_cells(const scenario& subject, std::size_t sessions,
+                                         const std::string& metric,
+                                         const sample_statistics& found) {
+    const auto published = subject.published_for(sessions, metric);
+    const bool comparable = !published.empty() && published.back() > 0 && found.n != 0;
+    return {joined(published),
+            comparable ? formatted("%.3g", found.median / published.back()) : ""};
+}
+
+std::vector<std::string> figure_row(const scenario& subject, const report& source,
+                                    const report_metric& metric, bool published, bool first) {
+    const auto found = describe(metric.samples);
+    const auto sessions = static_cast<std::size_t>(source.scenario->sessions);
+    std::vector<std::string> cells{
+        first ? subject.title() : "", first ? std::to_string(sessions) : "", metric.name,
+        found.n != 0 ? to_text(found.median) : "-",
+        found.n > 1 ? to_text(found.min) + " .. " + to_text(found.max) : ""};
+    if (published) {
+        for (auto& cell : published_cells(subject, sessions, metric.name, found)) {
+            cells.push_back(std::move(cell));
+        }
+    }
+    cells.push_back(first ? checks_text(source) : "");
+    cells.push_back(baseline_text(source, metric.name));
+    return cells;
+}
+
+void add_rows(text_table& table, const report& source, bool published) {
+    const auto* subject = find_scenario(source.scenario->name, source.scenario->variant);
     bool first = true;
     for (const auto& headline : subject->headlines) {
         const auto metric = std::find_if(source.metrics.begin(), source.metrics.end(),
                                          [&](const auto& each) { return each.name == headline; });
-        if (metric == source.metrics.end()) {
-            continue;
+        if (metric != source.metrics.end()) {
+            table.row(
+                figure_row(*subject, source, *metric, published, std::exchange(first, false)));
         }
-        auto cells = figure_row(*subject, source, *metric);
-        if (!std::exchange(first, false)) {
-            for (const std::size_t repeated : {0, 1, 7}) {
-                cells[repeated].clear();
-            }
-        }
-        table.row(std::move(cells));
     }
 }
 
@@ -164,18 +179,19 @@ std::string figures_table(const std::vector<report>& reports) {
     using enum text_table::align;
     const bool compared = std::any_of(reports.begin(), reports.end(),
                                       [](const report& each) { return each.baseline.has_value(); });
+    const bool published = std::any_of(reports.begin(), reports.end(), was_published);
     text_table table;
     table.column("scenario", left)
         .column("sessions", right)
         .column("figure", left)
         .column("median", right)
-        .column("min .. max", right)
-        .column("published", right)
-        .column("ours/published", right)
-        .column("checks", left)
-        .column(compared ? "against the baseline" : "", left);
+        .column("min .. max", right);
+    if (published) {
+        table.column("published", right).column("ours/published", right);
+    }
+    table.column("checks", left).column(compared ? "against the baseline" : "", left);
     for (const auto& each : reports) {
-        add_rows(table, each);
+        add_rows(table, each, published);
     }
     return table.str();
 }
@@ -185,16 +201,17 @@ std::string failed_checks(const std::vector<report>& reports) {
     for (const auto& each : reports) {
         for (const auto& check : each.thresholds) {
             if (!check.pass) {
-                text += each.scenario->name + " with " + std::to_string(each.scenario->sessions) +
-                        " sessions: " + check.metric + " should be " + check.op + ' ' +
-                        to_text(check.limit) + ", but was " + to_text(check.observed) + '\n';
+                text += load_of(*each.scenario) + ": " + check.metric + " should be " + check.op +
+                        ' ' + to_text(check.limit) + ", but was " + to_text(check.observed) + '\n';
             }
         }
     }
     return text;
 }
 
-std::string scenario_list() {
+namespace {
+
+std::string list_of(scenario_group group) {
     using enum text_table::align;
     text_table table;
     table.column("scenario", left)
@@ -202,14 +219,26 @@ std::string scenario_list() {
         .column("at most", right)
         .column("what it measures", left);
     for (const auto& each : scenarios()) {
+        if (each.group != group) {
+            continue;
+        }
         std::string counts;
         for (const std::size_t count : each.session_counts) {
             counts += counts.empty() ? "" : ",";
             counts += std::to_string(count);
         }
-        table.row({each.name, counts, std::to_string(each.max_sessions), each.purpose});
+        counts += each.counted == "sessions" ? "" : ' ' + each.counted;
+        table.row({each.title(), counts, std::to_string(each.max_sessions), each.purpose});
     }
     return table.str();
+}
+
+} // namespace
+
+std::string scenario_list() {
+    return "Run unless told otherwise:\n" + list_of(scenario_group::seed) +
+           "\nAt scale, by name or with --scale; the second word is a --variant:\n" +
+           list_of(scenario_group::scale);
 }
 
 } // namespace muster::perf

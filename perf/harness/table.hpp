@@ -44,7 +44,7 @@ private:
 /// One line for each check that does not hold.
 [[nodiscard]] std::string failed_checks(const std::vector<report>& reports);
 
-/// What can be run: name, session counts, limit, purpose.
+/// What can be run, in its two groups: name and variant, session counts, limit, purpose.
 [[nodiscard]] std::string scenario_list();
 
 } // namespace muster::perf

@@ -2,8 +2,11 @@
 """Small runs of every workload on every peer given: exit codes, the line's shape, equal work.
 
   check.py EXECUTABLE...
+
+An executable may be a command of several words: "muster-perf work".
 """
 import json
+import shlex
 import subprocess
 import sys
 
@@ -42,6 +45,11 @@ SMALL = {
     "subscribe_churn": [["--operations", "1000"]],
     "spawn_kill": [["--sessions", "20", "--rounds", "2"]],
     "snapshot_cost": [["--sessions", "50", "--snapshots", "3"]],
+    "snapshot_json": [["--sessions", "50", "--snapshots", "3"]],
+    "wheel": [["--timers", "500", "--fires", "3"], ["--timers", "500", "--phase", "together"]],
+    "metrics_cost": [["--sessions", "10", "--events", "160", "--pairs", "2"]],
+    "process_lives": [["--children", "3"]],
+    "process_output": [["--children", "3", "--bytes", "100000", "--pairs", "1"]],
 }
 
 WRONG = [[], ["nonsense"], ["checkpoint", "--sessions", "0"], ["checkpoint", "--sessions", "-3"],
@@ -50,7 +58,8 @@ WRONG = [[], ["nonsense"], ["checkpoint", "--sessions", "0"], ["checkpoint", "--
 
 
 def run(executable, arguments):
-    return subprocess.run([executable, *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run([*shlex.split(executable), *arguments], capture_output=True, text=True,
+                          timeout=60)
 
 
 def problems_of_line(done):

@@ -107,6 +107,14 @@ report scenario_report() {
     return result;
 }
 
+report variant_report() {
+    auto result = scenario_report();
+    result.scenario->variant = "late_readers";
+    result.state.reset();
+    result.baseline.reset();
+    return result;
+}
+
 report snapshot_report() {
     report result;
     result.run = fixed_run();
@@ -150,6 +158,7 @@ BOOST_AUTO_TEST_SUITE(reports)
 BOOST_AUTO_TEST_CASE(documents_are_the_samples_that_the_schema_is_checked_with) {
     expect_sample(scenario_report(), "scenario.json");
     expect_sample(scenario_report(), "scenario_bounded.json", 2);
+    expect_sample(variant_report(), "scenario_variant.json");
     expect_sample(snapshot_report(), "snapshot.json");
     expect_sample(bare_report(), "bare.json");
 }
@@ -237,6 +246,7 @@ BOOST_AUTO_TEST_CASE(samples_survive_the_way_through_a_document) {
     const auto source = scenario_report();
     const auto samples = parse_report(to_json(source), "x.json");
     BOOST_TEST(samples.scenario == "stream_pressure");
+    BOOST_TEST(samples.variant == "");
     BOOST_TEST(samples.sessions == 5U);
     BOOST_REQUIRE(samples.metrics.size() == 3U);
     BOOST_TEST(samples.metrics[0].name == "wall_ms");
@@ -256,12 +266,24 @@ BOOST_AUTO_TEST_CASE(a_report_is_compared_with_an_earlier_one) {
 }
 
 BOOST_AUTO_TEST_CASE(the_report_of_another_load_is_no_baseline) {
-    auto now = scenario_report();
+    auto more = scenario_report();
+    more.scenario->sessions = 20;
+    for (const auto& earlier : {scenario_report(), variant_report()}) {
+        const auto samples = parse_report(to_json(earlier), "x.json");
+        for (const auto& now :
+             {more, earlier.scenario->variant.empty() ? variant_report() : scenario_report()}) {
+            BOOST_CHECK_EXCEPTION(
+                static_cast<void>(compare_with_baseline(now, samples, "x.json")), error,
+                [](const error& problem) { return problem.code() == errc::configuration; });
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_variant_is_compared_with_the_same_variant) {
+    const auto now = variant_report();
     const auto earlier = parse_report(to_json(now), "x.json");
-    now.scenario->sessions = 20;
-    BOOST_CHECK_EXCEPTION(
-        static_cast<void>(compare_with_baseline(now, earlier, "x.json")), error,
-        [](const error& problem) { return problem.code() == errc::configuration; });
+    BOOST_TEST(earlier.variant == "late_readers");
+    BOOST_TEST(compare_with_baseline(now, earlier, "x.json").metrics.size() == 3U);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_a_report_is_refused_by_name) {

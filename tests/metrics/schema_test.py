@@ -22,6 +22,8 @@ except ImportError:
 
 # Objects whose keys are the scenario's own.
 OPEN = {"config", "samples", "statistics", "metrics"}
+# Fields that may be missing: only some documents have them.
+OPTIONAL = {("scenario", "variant")}
 
 
 def places(node, path=()):
@@ -53,17 +55,27 @@ def mutations(document):
         for key in at(document, path):
             fewer = copy.deepcopy(document)
             del at(fewer, path)[key]
-            yield f"{spot}/{key}: missing", fewer
+            if (*path, key) not in OPTIONAL:
+                yield f"{spot}/{key}: missing", fewer
             wrong = copy.deepcopy(document)
             at(wrong, path)[key] = [[]]
             yield f"{spot}/{key}: wrong type", wrong
 
 
-def special_mutations(document):
+def special_mutations(document, curve):
+    if document["kind"] != "growth-curve":
+        curved = copy.deepcopy(document)
+        curved["curve"] = curve
+        yield "a curve in another kind of document", curved
+    if document["kind"] == "growth-curve":
+        empty = copy.deepcopy(document)
+        empty["curve"]["points"] = []
+        yield "a curve without points", empty
     if document["kind"] == "perf-scenario":
         unitless = copy.deepcopy(document)
         unitless["statistics"]["speed"] = unitless["statistics"]["wall_ms"]
         yield "a metric without a unit", unitless
+    if document["kind"] == "perf-scenario" and document["totals"]:
         negative = copy.deepcopy(document)
         negative["totals"]["events_received_total"] = -1
         yield "a negative counter", negative
@@ -77,12 +89,13 @@ def main(schema_file, directory):
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     samples = sorted(Path(directory).glob("*.json"))
+    curve = json.loads((Path(directory) / "growth.json").read_text())["curve"]
     tried = 0
     problems = []
     for file in samples:
         document = json.loads(file.read_text())
         problems += [f"{file.name}: {e.message[:200]}" for e in validator.iter_errors(document)]
-        for what, near_miss in (*mutations(document), *special_mutations(document)):
+        for what, near_miss in (*mutations(document), *special_mutations(document, curve)):
             tried += 1
             if validator.is_valid(near_miss):
                 problems.append(f"{file.name}: accepted with {what}")

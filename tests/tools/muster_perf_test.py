@@ -80,6 +80,100 @@ class MusterPerf(unittest.TestCase):
     def test_an_unknown_option_is_refused(self):
         self.refused(run("--sesions", "3", cwd=self.scratch), "--sesions", "--help")
 
+    # ---- scenarios at scale
+
+    def test_the_list_shows_both_groups_with_variants(self):
+        listed = run("--list").stdout
+        seed, scale = listed.split("At scale")
+        self.assertIn("fanout_overhead", seed)
+        for name in ("channel batch_40", "checkpoint cadence", "memory with_subscriber",
+                     "processes lives", "wheel spread"):
+            self.assertIn(name, scale)
+
+    def test_variants_that_do_not_exist_or_have_no_scenario_are_refused(self):
+        self.refused(run("memory", "--variant", "nonsense", cwd=self.scratch),
+                     "nonsense", "with_subscriber")
+        self.refused(run("fanout_overhead", "--variant", "x", cwd=self.scratch), "leave --variant")
+        self.refused(run("--variant", "idle", cwd=self.scratch), "--variant")
+        self.refused(run("--scale", "memory", cwd=self.scratch), "--scale")
+        self.assertEqual(self.names(), [])
+
+    def test_a_scenario_at_scale_leaves_a_document_for_each_variant(self):
+        result = run("memory", "--variant", "idle,with_subscriber", "--sessions", 20,
+                     "--repetitions", 2, "--out", self.scratch)
+        self.assertEqual(result.returncode, 0, result)
+        self.assertIn("memory with_subscriber", result.stdout)
+        self.assertEqual(self.names(), ["index.json", "memory-idle-20.json",
+                                        "memory-with_subscriber-20.json"])
+        document = json.loads((self.scratch / "memory-with_subscriber-20.json").read_text())
+        self.assertEqual(document["scenario"]["variant"], "with_subscriber")
+        self.assertEqual(document["scenario"]["config"]["subscribers_count"], 1)
+        self.assertEqual(document["statistics"]["operations_count"]["median"], 20)
+        self.assertGreater(document["statistics"]["bytes_per_session"]["median"], 0)
+        self.assertTrue(all(check["pass"] for check in document["thresholds"]))
+        index = json.loads((self.scratch / "index.json").read_text())
+        self.assertEqual([entry["variant"] for entry in index["documents"]],
+                         ["idle", "with_subscriber"])
+
+    def test_a_variant_is_compared_with_its_own_earlier_document(self):
+        small = ["memory", "--sessions", "20", "--repetitions", "2", "--variant"]
+        self.assertEqual(run(*small, "idle", "--out", self.scratch).returncode, 0)
+        result = run(*small, "idle", "--json", "--baseline", self.scratch)
+        self.assertEqual(result.returncode, 0, result)
+        verdict = json.loads(result.stdout)["baseline"]["metrics"]["operations_count"]["verdict"]
+        self.assertEqual(verdict, "same")
+        self.refused(run(*small, "with_checkpoint", "--baseline", self.scratch), "no report")
+
+    def test_a_sweep_shows_and_stores_a_growth_curve(self):
+        result = run("memory", "--variant", "idle", "--sweep", "--sessions", "1000,100,99999999",
+                     "--repetitions", 1, "--out", self.scratch)
+        self.assertEqual(result.returncode, 0, result)
+        self.assertIn("skipped: its limit is 1000000", result.stdout)
+        self.assertEqual(self.names(), ["growth-memory-idle.json", "index.json",
+                                        "memory-idle-100.json", "memory-idle-1000.json"])
+        document = json.loads((self.scratch / "growth-memory-idle.json").read_text())
+        self.assertEqual(document["kind"], "growth-curve")
+        points = document["curve"]["points"]
+        self.assertEqual([point["sessions"] for point in points], [100, 1000, 99999999])
+        self.assertEqual([point["passed"] for point in points], [True, True, None])
+        self.assertEqual(points[0]["ratio_to_100"], 1)
+        self.assertIsNone(points[2]["per_item"])
+
+    def test_a_sweep_prints_its_document_with_json(self):
+        result = run("memory", "--variant", "idle", "--sweep", "--sessions", "10",
+                     "--repetitions", 1, "--json", cwd=self.scratch)
+        self.assertEqual(json.loads(result.stdout)["curve"]["per_item_metric"],
+                         "bytes_per_session")
+        self.assertEqual(self.names(), [])
+
+    def test_a_sweep_of_nothing_or_against_a_baseline_is_refused(self):
+        self.refused(run("--sweep", cwd=self.scratch), "--sweep")
+        self.refused(run("memory", "--sweep", "--baseline", self.scratch), "--baseline")
+        self.refused(run("memory", "--sweep", "--sessions", "0", cwd=self.scratch), "session count")
+
+    # ---- single workloads
+
+    def test_work_prints_the_one_line_of_a_peer(self):
+        result = run("work", "memory", "--sessions", 10, "--subscribers=1", cwd=self.scratch)
+        self.assertEqual(result.returncode, 0, result)
+        self.assertEqual(result.stdout.count("\n"), 1)
+        line = json.loads(result.stdout)
+        self.assertEqual((line["schema"], line["peer"], line["workload"]),
+                         ("muster-peer", "muster", "memory"))
+        self.assertEqual((line["operations"], line["checksum"]), (10, "20"))
+        self.assertEqual(line["params"]["session_capacity"], 256)
+
+    def test_work_refuses_wrong_arguments(self):
+        for wrong in ([], ["nonsense"], ["memory", "--sessions", "0"], ["memory", "--sessions=x"],
+                      ["memory", "--sessions"], ["memory", "--nonsense", "1"],
+                      ["checkpoint", "--phase", "nonsense"],
+                      ["channel_delivery", "--events", "3", "--burst", "2"]):
+            self.refused(run("work", *wrong, cwd=self.scratch), "muster-perf work --help")
+
+    def test_work_lists_its_workloads_and_shows_their_parameters(self):
+        self.assertIn("channel_delivery", run("work", "--list").stdout.split())
+        self.assertIn("batch|try|await", run("work", "channel_delivery", "--help").stdout)
+
     # ---- documents
 
     def test_documents_and_an_index_are_written(self):

@@ -1,6 +1,7 @@
 #include "arguments.hpp"
 
 #include "harness/scenario.hpp"
+#include "harness/sweep.hpp"
 
 #include <muster/error.hpp>
 
@@ -27,11 +28,16 @@ constexpr const char* description =
 
 constexpr const char* footer =
     "Examples:\n"
-    "  muster-perf                                  every scenario with its own session counts\n"
+    "  muster-perf                                  the seed scenarios with their session counts\n"
+    "  muster-perf --scale                          those at scale: some minutes\n"
     "  muster-perf --list                           what can be run\n"
     "  muster-perf fanout_overhead --sessions 10,20,30 --out reports\n"
     "  muster-perf fanout_overhead --baseline reports   compare with documents of before\n"
     "  muster-perf stream_pressure --sessions 5 --json | jq .statistics\n"
+    "  muster-perf channel --variant batch_40 --sessions 1,512\n"
+    "  muster-perf memory --sweep                   how it grows from 10 to 1,000,000 sessions\n"
+    "  muster-perf work end_to_end --sessions 1000  one workload as the peers run it, one JSON "
+    "line\n"
     "\n"
     "The table: median, min and max are over the repetitions; 'published' was measured in debug\n"
     "builds on another machine; 'checks' says how many of the scenario's own conditions held (the\n"
@@ -50,12 +56,15 @@ constexpr const char* footer =
 
 struct raw_arguments {
     std::vector<std::string> names;
+    std::optional<std::string> variants;
     std::optional<std::string> sessions;
     std::optional<std::string> repetitions;
     std::optional<std::string> out;
     std::optional<std::string> baseline;
     bool list = false;
     bool json = false;
+    bool scale = false;
+    bool sweep = false;
 };
 
 std::size_t positive_number(std::string_view text, const std::string& what) {
@@ -68,33 +77,67 @@ std::size_t positive_number(std::string_view text, const std::string& what) {
     return value;
 }
 
-std::vector<std::size_t> session_counts(const std::string& text) {
-    std::vector<std::size_t> counts;
+std::vector<std::string> split_at_commas(const std::string& text) {
+    std::vector<std::string> parts;
     for (std::size_t start = 0; start <= text.size();) {
         const auto end = std::min(text.find(',', start), text.size());
-        counts.push_back(positive_number(std::string_view{text}.substr(start, end - start),
-                                         "the session count"));
+        parts.push_back(text.substr(start, end - start));
         start = end + 1;
+    }
+    return parts;
+}
+
+std::vector<std::size_t> session_counts(const std::string& text) {
+    std::vector<std::size_t> counts;
+    for (const auto& part : split_at_commas(text)) {
+        counts.push_back(positive_number(part, "the session count"));
     }
     return counts;
 }
 
-const scenario& named_scenario(const std::string& name) {
-    if (const auto* found = find_scenario(name)) {
-        return *found;
+/// All variants of a scenario.
+std::vector<const scenario*> named_scenarios(const std::string& name) {
+    std::vector<const scenario*> found;
+    for (const auto& each : scenarios()) {
+        if (each.name == name) {
+            found.push_back(&each);
+        }
     }
-    const auto similar = similar_scenario(name);
-    refuse("there is no scenario '" + name + "'; " +
-           (similar ? "did you mean " + *similar + "?" : "muster-perf --list shows them all"));
+    if (found.empty()) {
+        const auto similar = similar_scenario(name);
+        refuse("there is no scenario '" + name + "'; " +
+               (similar ? "did you mean " + *similar + "?" : "muster-perf --list shows them all"));
+    }
+    return found;
 }
 
-std::vector<const scenario*> chosen_scenarios(const std::vector<std::string>& names) {
-    std::vector<const scenario*> chosen;
-    for (const auto& name : names) {
-        chosen.push_back(&named_scenario(name));
+const scenario& named_variant(const std::string& name, const std::string& variant) {
+    if (const auto* found = find_scenario(name, variant)) {
+        return *found;
     }
-    if (names.empty()) {
-        for (const auto& each : scenarios()) {
+    std::string known;
+    for (const auto* each : named_scenarios(name)) {
+        known += (known.empty() ? "" : ", ") + each->variant;
+    }
+    refuse(name + " has no variant '" + variant + "'; " +
+           (known.empty() ? "it has none, so leave --variant out" : "it has " + known));
+}
+
+std::vector<const scenario*> chosen_scenarios(const raw_arguments& raw) {
+    std::vector<const scenario*> chosen;
+    for (const auto& name : raw.names) {
+        const auto named = named_scenarios(name);
+        if (!raw.variants) {
+            chosen.insert(chosen.end(), named.begin(), named.end());
+            continue;
+        }
+        for (const auto& variant : split_at_commas(*raw.variants)) {
+            chosen.push_back(&named_variant(name, variant));
+        }
+    }
+    const auto group = raw.scale ? scenario_group::scale : scenario_group::seed;
+    for (const auto& each : scenarios()) {
+        if (raw.names.empty() && each.group == group) {
             chosen.push_back(&each);
         }
     }
@@ -114,11 +157,14 @@ std::size_t repetitions_of(const raw_arguments& raw, const scenario& subject) {
 }
 
 std::vector<std::size_t> counts_for(const raw_arguments& raw, const scenario& subject) {
+    if (raw.sweep) {
+        return {0};
+    }
     const auto counts = raw.sessions ? session_counts(*raw.sessions) : subject.session_counts;
     for (const std::size_t count : counts) {
         if (count > subject.max_sessions) {
-            refuse(subject.name + " takes at most " + std::to_string(subject.max_sessions) +
-                   " sessions, not " + std::to_string(count));
+            refuse(subject.name + " takes at most " + std::to_string(subject.max_sessions) + ' ' +
+                   subject.counted + ", not " + std::to_string(count));
         }
     }
     return counts;
@@ -127,7 +173,7 @@ std::vector<std::size_t> counts_for(const raw_arguments& raw, const scenario& su
 /// What was named twice is run once: there is one document for each load.
 std::vector<planned_run> plan(const raw_arguments& raw) {
     std::vector<planned_run> runs;
-    for (const auto* subject : chosen_scenarios(raw.names)) {
+    for (const auto* subject : chosen_scenarios(raw)) {
         for (const std::size_t count : counts_for(raw, *subject)) {
             const bool planned = std::any_of(runs.begin(), runs.end(), [&](const auto& run) {
                 return run.subject == subject && run.sessions == count;
@@ -140,10 +186,30 @@ std::vector<planned_run> plan(const raw_arguments& raw) {
     return runs;
 }
 
+void check_combination(const raw_arguments& raw) {
+    if (raw.scale && !raw.names.empty()) {
+        refuse("--scale stands for all scenarios at scale; name some, or leave the names out");
+    }
+    if (raw.variants && raw.names.empty()) {
+        refuse("--variant needs the name of a scenario");
+    }
+    if (raw.sweep && raw.names.empty()) {
+        refuse("--sweep needs the name of a scenario");
+    }
+    if (raw.sweep && raw.baseline) {
+        refuse("--sweep compares its points with each other; leave --baseline out");
+    }
+}
+
 arguments checked(const raw_arguments& raw) {
+    check_combination(raw);
     arguments result;
     result.list = raw.list;
     result.json = raw.json;
+    if (raw.sweep) {
+        result.sweep = raw.sessions ? session_counts(*raw.sessions) : sweep_counts();
+        std::sort(result.sweep.begin(), result.sweep.end());
+    }
     if (raw.out == "") {
         refuse("--out needs the name of a directory");
     }
@@ -155,9 +221,16 @@ arguments checked(const raw_arguments& raw) {
 
 void declare(CLI::App& app, raw_arguments& raw) {
     app.footer(footer);
-    app.add_option("SCENARIO", raw.names, "What to run; all scenarios if none is named")
+    app.add_option("SCENARIO", raw.names, "What to run; all seed scenarios if none is named")
         ->type_name("");
     app.add_flag("--list", raw.list, "Print what can be run, with limits, and stop");
+    app.add_flag("--scale", raw.scale, "Run all scenarios at scale");
+    app.add_option("--variant", raw.variants,
+                   "Of scenarios that have variants, which; separated by commas")
+        ->type_name("NAME[,NAME...]");
+    app.add_flag("--sweep", raw.sweep,
+                 "Show how the costs grow: with 10 to 1,000,000 sessions or those given, as far as "
+                 "limits and memory allow");
     app.add_option("--sessions", raw.sessions,
                    "Session counts, separated by commas; the scenario's own if not given")
         ->type_name("N[,N...]");

@@ -9,10 +9,10 @@ namespace muster::perf {
 
 struct scenario;
 
-/// One scenario with one session count.
+/// One scenario with one session count, or in a sweep, with all of them.
 struct planned_run {
     const scenario* subject;
-    std::size_t sessions;
+    std::size_t sessions; ///< 0 in a sweep
     std::size_t repetitions;
 };
 
@@ -20,6 +20,7 @@ struct planned_run {
 struct arguments {
     bool list = false;
     bool json = false;
+    std::vector<std::size_t> sweep; ///< its session counts; empty: it is none
     std::optional<std::string> out; ///< nothing: no documents are written
     std::optional<std::string> baseline;
     std::vector<planned_run> plan;

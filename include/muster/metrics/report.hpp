@@ -64,6 +64,7 @@ struct report_scenario {
     std::string name;
     std::uint64_t sessions = 0;
     config_values config;
+    std::string variant{}; ///< which of the scenario's sets of parameters; empty: it has none
 };
 
 /// Everything one document says. Fill it, then `to_json`.
@@ -101,13 +102,14 @@ inline constexpr int report_schema_version = 1;
 /// version that this one understands.
 struct report_samples {
     std::string scenario;
+    std::string variant;
     std::uint64_t sessions = 0;
     std::vector<report_metric> metrics; ///< `better` is not kept in documents: neither
 };
 [[nodiscard]] report_samples parse_report(std::string_view document, std::string_view origin);
 
 /// Compares each metric that both have. Throws `error{errc::configuration}` if `earlier` is of
-/// another scenario or session count; `file` names it.
+/// another scenario, variant or session count; `file` names it.
 [[nodiscard]] baseline_result
 compare_with_baseline(const report& current, const report_samples& earlier, std::string file);
 

@@ -1,12 +1,12 @@
 #include "fan_out.hpp"
-#include "loop.hpp"
 #include "workload.hpp"
+#include "workloads/shared/loop.hpp"
 
 #include <memory>
 
 // The channel workloads on a concurrent_channel per subscriber.
 
-namespace peer {
+namespace muster::work::peer {
 
 namespace {
 
@@ -233,4 +233,4 @@ void add_channel(registry& all) {
                       "Bursts published, taken by every subscriber, round by round");
 }
 
-} // namespace peer
+} // namespace muster::work::peer

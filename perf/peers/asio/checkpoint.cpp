@@ -1,12 +1,12 @@
-#include "prompts.hpp"
 #include "workload.hpp"
+#include "workloads/shared/prompts.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
 
 // A steady_timer per session, each re-armed on its own cadence by a handler object.
 
-namespace peer {
+namespace muster::work::peer {
 
 namespace {
 
@@ -148,4 +148,4 @@ void add_checkpoint(registry& all) {
     all.add<checkpoint>("checkpoint", "A timer per session that hands a prompt to its worker");
 }
 
-} // namespace peer
+} // namespace muster::work::peer

@@ -1,6 +1,8 @@
 #pragma once
 
-#include "loop.hpp"
+#include "workload.hpp"
+
+#include "workloads/shared/loop.hpp"
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <deque>
@@ -8,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace peer {
+namespace muster::work::peer {
 
 /// A reader/writer lock in the manner of an Asio object: counts under a std::mutex, waiters as
 /// completion handlers that are posted when granted. First come, first served.
@@ -95,4 +97,4 @@ private:
     std::deque<queued> waiting_;
 };
 
-} // namespace peer
+} // namespace muster::work::peer

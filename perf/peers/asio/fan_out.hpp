@@ -1,38 +1,15 @@
 #pragma once
 
-#include "loop.hpp"
+#include "workload.hpp"
 
-#include <array>
+#include "workloads/shared/loop.hpp"
+#include "workloads/shared/payload.hpp"
+
 #include <cstdint>
 #include <memory>
-#include <type_traits>
 #include <vector>
 
-namespace peer {
-
-struct shared_event {
-    explicit shared_event(std::uint64_t n) : number(n) { text.fill('a'); }
-    std::uint64_t number;
-    std::array<char, 56> text;
-};
-
-using inline_payload = std::uint64_t;
-using shared_payload = std::shared_ptr<const shared_event>;
-
-template <class Payload>
-Payload make(std::uint64_t number) {
-    if constexpr (std::is_same_v<Payload, inline_payload>)
-        return number;
-    else
-        return std::make_shared<const shared_event>(number);
-}
-
-inline std::uint64_t number_of(inline_payload payload) {
-    return payload;
-}
-inline std::uint64_t number_of(const shared_payload& payload) {
-    return payload->number;
-}
+namespace muster::work::peer {
 
 /// What a subscriber received, or lost: the sum of the numbers and of the lost events.
 struct tally {
@@ -90,4 +67,4 @@ private:
     std::vector<std::unique_ptr<subscriber<Payload>>> all_;
 };
 
-} // namespace peer
+} // namespace muster::work::peer

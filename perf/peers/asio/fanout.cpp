@@ -1,5 +1,5 @@
-#include "loop.hpp"
 #include "workload.hpp"
+#include "workloads/shared/loop.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
@@ -9,7 +9,7 @@
 // Sessions without a manager: a coroutine each that takes bursts of output from its worker and
 // sends every event to the session's subscriber and to the global one.
 
-namespace peer {
+namespace muster::work::peer {
 
 namespace {
 
@@ -234,4 +234,4 @@ void add_fanout(registry& all) {
     all.add<memory>("memory", "Resident bytes for each idle session with its checkpoint timer");
 }
 
-} // namespace peer
+} // namespace muster::work::peer

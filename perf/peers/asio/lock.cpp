@@ -7,7 +7,7 @@
 
 // std::shared_mutex, which blocks the thread, and coroutine_mutex, which does not.
 
-namespace peer {
+namespace muster::work::peer {
 
 namespace {
 
@@ -235,4 +235,4 @@ void add_lock(registry& all) {
     all.add<lock_mix>("lock_mix", "Readers against a writer thread");
 }
 
-} // namespace peer
+} // namespace muster::work::peer

@@ -1,11 +1,11 @@
-#include "loop.hpp"
 #include "workload.hpp"
+#include "workloads/shared/loop.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
 // steady_timer: scheduled and cancelled, and armed far away.
 
-namespace peer {
+namespace muster::work::peer {
 
 namespace {
 
@@ -113,4 +113,4 @@ void add_timers(registry& all) {
     all.add<idle>("timer_idle", "Timers armed an hour away, while nothing is due");
 }
 
-} // namespace peer
+} // namespace muster::work::peer

@@ -1,4 +1,4 @@
-#include "measure.hpp"
+#include "workloads/shared/measure.hpp"
 
 #include <cmath>
 #include <fstream>
@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-namespace peer {
+namespace muster::work {
 
 namespace {
 
@@ -61,6 +61,11 @@ outcome& outcome::count(std::string_view name, std::uint64_t value) {
     return *this;
 }
 
+outcome& outcome::value(std::string_view name, double value) {
+    figures_[std::string(name)] = std::round(value * 1000.0) / 1000.0;
+    return *this;
+}
+
 outcome& outcome::ratio(std::string_view name, std::uint64_t total, std::uint64_t by) {
     const double quotient = by == 0 ? 0 : static_cast<double>(total) / static_cast<double>(by);
     figures_[std::string(name)] =
@@ -100,4 +105,4 @@ json outcome::line(std::string_view peer, std::string_view workload, const json&
     return document;
 }
 
-} // namespace peer
+} // namespace muster::work

@@ -14,8 +14,8 @@
 #include <vector>
 
 /// One io_context, run by as many threads as asked for, with concrete executor types throughout:
-/// Asio's type-erased executor would cost the peer several times as much for each hop.
-namespace peer {
+/// Asio's type-erased executor would cost several times as much for each hop.
+namespace muster::work {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
@@ -61,4 +61,4 @@ private:
     signal done_;
 };
 
-} // namespace peer
+} // namespace muster::work

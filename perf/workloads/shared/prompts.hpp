@@ -1,13 +1,13 @@
 #pragma once
 
-#include "loop.hpp"
-#include "measure.hpp"
+#include "workloads/shared/loop.hpp"
+#include "workloads/shared/measure.hpp"
 
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
-namespace peer {
+namespace muster::work {
 
 inline constexpr std::string_view prompt = "Emit a checkpoint now.\n";
 
@@ -60,4 +60,4 @@ private:
     std::uint64_t bytes_ = 0;
 };
 
-} // namespace peer
+} // namespace muster::work

@@ -8,9 +8,10 @@
 #include <utility>
 #include <vector>
 
-/// What every bare Asio workload reports with: a stopwatch for wall and process CPU time, memory,
-/// percentiles, and the outcome that becomes the JSON line of WORKLOADS.md.
-namespace peer {
+/// What every workload reports with, muster's and bare Asio's alike: a stopwatch for wall and
+/// process CPU time, memory, percentiles, and the outcome that becomes the JSON line of
+/// WORKLOADS.md.
+namespace muster::work {
 
 using clock = std::chrono::steady_clock;
 using json = nlohmann::ordered_json;
@@ -63,6 +64,7 @@ public:
         : operations_(operations), checksum_(checksum), time_(time) {}
 
     outcome& count(std::string_view name, std::uint64_t value);
+    outcome& value(std::string_view name, double value);
     /// A quotient; null where nothing was counted.
     outcome& ratio(std::string_view name, std::uint64_t total, std::uint64_t by);
     /// `<stem>_p50_ns`, `_p99_ns`, `_p999_ns`, `_max_ns`; null where there was no sample.
@@ -70,6 +72,11 @@ public:
     /// Unlike wall time, blind to what else the machine does.
     outcome& cpu_per_operation(std::string_view name);
     outcome& wall_per_operation(std::string_view name);
+
+    std::uint64_t operations() const { return operations_; }
+    std::uint64_t checksum() const { return checksum_; }
+    span time() const { return time_; }
+    const json& figures() const { return figures_; }
 
     json line(std::string_view peer, std::string_view workload, const json& params) const;
 
@@ -80,4 +87,4 @@ private:
     json figures_ = json::object();
 };
 
-} // namespace peer
+} // namespace muster::work

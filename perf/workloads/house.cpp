@@ -1,0 +1,106 @@
+#include "workloads/house.hpp"
+
+#include "workloads/shared/loop.hpp"
+
+#include <boost/asio/use_awaitable.hpp>
+
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <utility>
+
+namespace muster::work {
+
+void session_options::declare_sessions(param_set& params) {
+    params.number("sessions", sessions, 1, 2'000'000, "sessions");
+}
+
+void session_options::declare_session_capacity(param_set& params) {
+    params.number("session_capacity", session_capacity, 1, 1U << 16U,
+                  "events that a session's subscriber may lag");
+}
+
+runtime_options lean_options() {
+    runtime_options options;
+    options.checkpoint = checkpoint_policy::off();
+    options.session_retention = retention(0);
+    options.global_retention = retention(0);
+    return options;
+}
+
+house::house(asio::io_context& on, std::uint64_t threads, const runtime_options& options,
+             hand_over how, input_listener* listener)
+    : context(on), workers(std::make_shared<load_backend>(how, listener)),
+      runtime(std::make_unique<muster::runtime>(context, workers, options)), threads_(threads) {}
+
+house::~house() {
+    runtime.reset();
+    context.restart();
+    context.poll();
+}
+
+void house::run(asio::awaitable<void> driver) {
+    bool ended = false;
+    std::exception_ptr problem;
+    asio::co_spawn(context, std::move(driver), [&](std::exception_ptr thrown) {
+        ended = true;
+        problem = std::move(thrown);
+        context.stop();
+    });
+    context.restart();
+    run_all(context, threads_);
+    if (problem) {
+        std::rethrow_exception(problem);
+    }
+    if (!ended) {
+        throw std::runtime_error("the driver was left waiting with nothing to run");
+    }
+}
+
+asio::awaitable<void> house::populate(std::uint64_t count) {
+    for (std::uint64_t number = workers->workers().size(); number < count; ++number) {
+        spawn_request request(id_of(number));
+        co_await runtime->spawn(std::move(request));
+    }
+}
+
+void house::say_to_all(std::uint64_t first, std::uint64_t count, std::uint64_t payload) {
+    for (load_worker* const one : workers->workers()) {
+        std::vector<event> burst;
+        burst.reserve(count);
+        for (std::uint64_t number = first; number < first + count; ++number) {
+            burst.emplace_back(output(std::string(payload, static_cast<char>('a' + number % 16))));
+        }
+        one->say(std::move(burst));
+    }
+}
+
+asio::awaitable<void> house::received(std::uint64_t events) {
+    for (;;) {
+        co_await asio::post(asio::use_awaitable); // whoever has something to say says it first
+        const auto state = co_await runtime->snapshot();
+        if (state.totals.value_or_zero(counter::events_received_total) >= events) {
+            co_return;
+        }
+    }
+}
+
+total_counter_values house::totals() {
+    total_counter_values found;
+    const auto ask = [](muster::runtime& asked,
+                        total_counter_values& totals) -> asio::awaitable<void> {
+        const auto state = co_await asked.snapshot();
+        totals = state.totals;
+    };
+    run(ask(*runtime, found));
+    return found;
+}
+
+session_id id_of(std::uint64_t session) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "session-%07llu",
+                  static_cast<unsigned long long>(session));
+    return session_id(text.data());
+}
+
+} // namespace muster::work

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+/// The payloads of the channel workloads: a number, or a shared pointer to a new event of 64 bytes.
+namespace muster::work {
+
+struct shared_event {
+    explicit shared_event(std::uint64_t n) : number(n) { text.fill('a'); }
+    std::uint64_t number;
+    std::array<char, 56> text;
+};
+
+using inline_payload = std::uint64_t;
+using shared_payload = std::shared_ptr<const shared_event>;
+
+template <class Payload>
+Payload make(std::uint64_t number) {
+    if constexpr (std::is_same_v<Payload, inline_payload>) {
+        return number;
+    } else {
+        return std::make_shared<const shared_event>(number);
+    }
+}
+
+inline std::uint64_t number_of(inline_payload payload) {
+    return payload;
+}
+inline std::uint64_t number_of(const shared_payload& payload) {
+    return payload->number;
+}
+
+} // namespace muster::work
