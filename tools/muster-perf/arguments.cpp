@@ -32,6 +32,7 @@ constexpr const char* footer =
     "  muster-perf fanout_overhead --sessions 10,20,30 --out reports\n"
     "  muster-perf fanout_overhead --baseline reports   compare with documents of before\n"
     "  muster-perf stream_pressure --sessions 5 --json | jq .statistics\n"
+    "  muster-perf peers --help                     muster beside its alternatives\n"
     "\n"
     "The table: median, min and max are over the repetitions; 'published' was measured in debug\n"
     "builds on another machine; 'checks' says how many of the scenario's own conditions held (the\n"

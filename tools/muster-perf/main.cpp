@@ -1,6 +1,8 @@
-// muster-perf: scenarios in; a table, JSON documents and an exit code out.
+// muster-perf: scenarios in; a table, JSON documents and an exit code out. `muster-perf peers` has
+// a command line of its own.
 
 #include "arguments.hpp"
+#include "peers.hpp"
 
 #include "harness/output.hpp"
 #include "harness/runner.hpp"
@@ -13,6 +15,7 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace muster::perf {
@@ -144,5 +147,8 @@ int run(int argc, char** argv) {
 } // namespace muster::perf
 
 int main(int argc, char** argv) {
+    if (argc > 1 && std::string_view{argv[1]} == "peers") {
+        return muster::perf::run_peers(argc - 1, argv + 1);
+    }
     return muster::perf::run(argc, argv);
 }
