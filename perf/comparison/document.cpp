@@ -147,6 +147,7 @@ json row_section(const row_result& result) {
             {"workload", result.subject->workload},
             {"pairs_count", result.pairs},
             {"elapsed_ms", number(milliseconds{result.elapsed}.count())},
+            {"shrunk", result.shrunk},
             {"passed", result.passed()},
             {"sides", std::move(sides)},
             {"figures", std::move(figures)}};

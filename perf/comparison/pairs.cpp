@@ -103,7 +103,7 @@ std::optional<figure_ratio> ratio_to(const row_side& side, const compared_figure
     return figure_ratio{*side.who, found, std::move(ratios), ratio};
 }
 
-judged_target judge(const target& wanted, const figure_result& result) {
+judged_target judge(const target& wanted, const figure_result& result, bool shrunk) {
     std::optional<double> observed;
     if (!wanted.against && result.ours.n != 0) {
         observed = result.ours.median;
@@ -113,7 +113,7 @@ judged_target judge(const target& wanted, const figure_result& result) {
             observed = each.ratio.median;
         }
     }
-    if (!observed) {
+    if (!observed || shrunk) {
         return {wanted, observed, std::nullopt};
     }
     const bool upwards = wanted.against || result.subject->direction == better::higher;
@@ -129,7 +129,7 @@ figure_result figure_of(const row_result& result, const compared_figure& figure)
         }
     }
     for (const auto& wanted : figure.targets) {
-        found.targets.push_back(judge(wanted, found));
+        found.targets.push_back(judge(wanted, found, result.shrunk));
     }
     return found;
 }
@@ -150,6 +150,7 @@ row_result compare_row(const row& subject, const std::vector<peer>& peers, const
     const auto start = std::chrono::steady_clock::now();
     row_result result{subject};
     result.pairs = std::min(how.pairs, subject.most_pairs);
+    result.shrunk = how.quick && subject.shrinks();
     result.sides.emplace_back(std::nullopt, subject.arguments(std::nullopt, how.quick));
     for (const peer each : subject.peers) {
         if (std::find(peers.begin(), peers.end(), each) != peers.end()) {

@@ -44,6 +44,7 @@ struct row_side {
 struct row_result {
     const row* subject;
     std::size_t pairs = 0;
+    bool shrunk = false;         ///< smaller than its name says: targets are not judged
     std::vector<row_side> sides; ///< muster's first
     std::chrono::nanoseconds elapsed{0};
 

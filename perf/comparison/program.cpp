@@ -178,7 +178,7 @@ public:
             const auto left =
                 std::chrono::ceil<std::chrono::milliseconds>(end - steady_clock::now());
             if (left.count() <= 0) {
-                return "took longer than " + std::to_string(limit.count()) + " ms";
+                return "took longer than " + std::to_string(limit.count() / 1000) + " s";
             }
             wait(static_cast<int>(left.count()));
             if (std::max(texts_[0]->size(), texts_[1]->size()) > most_output) {

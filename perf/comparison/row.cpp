@@ -46,6 +46,14 @@ row& row::at_most(std::size_t pairs) {
     return *this;
 }
 
+bool row::shrinks() const noexcept {
+    return std::any_of(quick.begin(), quick.end(), [&](const auto& each) {
+        const bool extent = each.first == "sessions" || each.first == "timers" ||
+                            each.first == "children" || each.first == "interval_ms";
+        return extent && std::find(parameters.begin(), parameters.end(), each) == parameters.end();
+    });
+}
+
 std::vector<std::string> row::arguments(std::optional<peer> side, bool small) const {
     auto all = parameters;
     if (small) {

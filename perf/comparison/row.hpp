@@ -40,7 +40,7 @@ struct row {
     std::string what;
     std::string workload;
     work_parameters parameters;
-    work_parameters quick; ///< instead of those above: smaller work, also for warming up
+    work_parameters quick; ///< instead of those above: less work, also for warming up
     std::vector<peer> peers;
     std::vector<compared_figure> figures;
     std::vector<std::pair<peer, work_parameters>> permitted; ///< what a peer may do otherwise
@@ -53,6 +53,10 @@ struct row {
     row& compare(std::string figure, better direction, std::vector<target> targets = {});
     row& permit(peer whom, work_parameters instead);
     row& at_most(std::size_t pairs);
+
+    /// Whether the quick work is not only less, but of another kind: fewer sessions or timers, or
+    /// another interval. Its figures are not those that the row's name promises.
+    [[nodiscard]] bool shrinks() const noexcept;
 
     /// The command line of one side, without the program; nobody: muster's.
     [[nodiscard]] std::vector<std::string> arguments(std::optional<peer> side, bool small) const;

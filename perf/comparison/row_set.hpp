@@ -33,5 +33,7 @@ inline std::string text(std::size_t number) {
 
 /// publish and its kin, and every way to receive.
 void add_channel_rows(row_set& all);
+/// Rows without a peer.
+void add_rows_alone(row_set& all);
 
 } // namespace muster::perf

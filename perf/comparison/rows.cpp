@@ -1,5 +1,6 @@
 #include "comparison/row_set.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 // The rows of perf/peers/WORKLOADS.md. Works are chosen so that a run takes a fraction of a second
@@ -124,7 +125,7 @@ void add_periodic(row_set& all, std::size_t timers, std::size_t pairs) {
             text(timers) + " timers that fire every second, " +
                 (phase == std::string_view{"spread"} ? "spread over it" : "all at once"))
             .work("timer_periodic", {{"timers", text(timers)}, {"fires", "2"}, {"phase", phase}},
-                  {{"timers", "10000"}, {"fires", "1"}, {"interval_ms", "500"}})
+                  {{"timers", text(std::min<std::size_t>(timers, 100'000))}, {"fires", "1"}})
             .against(primitives)
             .compare("cpu_ns_per_fire", lower)
             .at_most(pairs);
@@ -150,17 +151,17 @@ void add_timers(row_set& all) {
 
 void add_lives(row_set& all) {
     add(all, "memory", "20,000 idle sessions with their checkpoint timers")
-        .work("memory", {{"sessions", "20000"}}, {{"sessions", "5000"}})
+        .work("memory", {{"sessions", "20000"}}, {})
         .against(with_sessions)
         .compare("bytes_per_session", lower, {itself(750)})
         .at_most(3);
     add(all, "memory_100000", "100,000 of them (the reference would take 4 GB)")
-        .work("memory", {{"sessions", "100000"}}, {{"sessions", "5000"}})
+        .work("memory", {{"sessions", "100000"}}, {})
         .against({peer::successor, peer::asio})
         .compare("bytes_per_session", lower, {itself(750)})
         .at_most(3);
     add(all, "memory_subscribed", "20,000 idle sessions with a subscriber each")
-        .work("memory", {{"sessions", "20000"}, {"subscribers", "1"}}, {{"sessions", "5000"}})
+        .work("memory", {{"sessions", "20000"}, {"subscribers", "1"}}, {})
         .against(with_sessions)
         .compare("bytes_per_session", lower, {itself(1'200)})
         .at_most(3);
@@ -188,7 +189,7 @@ row& add_snapshot(row_set& all, std::size_t sessions, double target_ns) {
                       "all counters of " + text(sessions) + " sessions as values");
     return without_channels(added)
         .work("snapshot_cost", {{"sessions", text(sessions)}, {"snapshots", "10"}},
-              {{"sessions", "5000"}})
+              {{"snapshots", "2"}})
         .against(managers)
         .compare("snapshot_p50_ns", lower, {itself(target_ns)})
         .compare("cpu_ns_per_snapshot", lower);
@@ -205,6 +206,7 @@ row_set make_rows() {
     add_lives(all);
     add_snapshot(all, 10'000, 1'000'000);
     add_snapshot(all, 100'000, 15'000'000).at_most(3);
+    add_rows_alone(all);
     return all;
 }
 

@@ -2,6 +2,7 @@
 
 #include "harness/table.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -21,7 +22,7 @@ std::string joined(const std::string& left, const std::string& right) {
 
 std::string verdict_of(const judged_target& target) {
     if (!target.reached) {
-        return ": not measured";
+        return "";
     }
     return *target.reached ? ": yes" : ": NO";
 }
@@ -114,7 +115,7 @@ std::string peers_of(const row& subject) {
     for (const peer whom : subject.peers) {
         all.emplace_back(to_string(whom));
     }
-    return joined(all, ",");
+    return all.empty() ? "-" : joined(all, ",");
 }
 
 std::string of(std::size_t part, std::size_t whole) {
@@ -135,7 +136,7 @@ std::string ratio_table(const comparison_run& source) {
         .column("min .. max", left)
         .column("target: reached", left);
     for (const auto& row : source.rows) {
-        auto name = row.subject->name;
+        auto name = row.subject->name + (row.shrunk ? "*" : "");
         for (const auto& figure : figures_of(row)) {
             add_figure(table, figure, std::exchange(name, ""));
         }
@@ -146,10 +147,15 @@ std::string ratio_table(const comparison_run& source) {
 std::string in_short(const comparison_run& source) {
     const auto leads = count_leads(source);
     const auto targets = count_targets(source);
-    std::string text = std::to_string(source.rows.size()) + " rows, muster ahead in " +
+    std::string text = std::to_string(source.rows.size()) +
+                       (source.rows.size() == 1 ? " row" : " rows") + ", muster ahead in " +
                        of(leads.ahead, leads.compared) + " ratios, " +
                        of(targets.reached, targets.judged) + " targets reached, " +
                        duration_text(source.run.duration) + '\n';
+    if (std::any_of(source.rows.begin(), source.rows.end(),
+                    [](const row_result& each) { return each.shrunk; })) {
+        text += "*: quick, smaller than the row's name says; its targets are not judged\n";
+    }
     for (const auto& each : source.peers) {
         if (!each.skipped.empty()) {
             text += "without " + program_of(each.who) + ": " + each.skipped + '\n';

@@ -45,8 +45,15 @@ work_line line_of(const json& document) {
     for (const auto& [name, value] : document.at("params").items()) {
         line.parameters.emplace_back(name, value_of(value));
     }
+    if (!document.at("operations").is_number_unsigned()) {
+        refuse("operations is no whole number");
+    }
     line.operations = document.at("operations").get<std::uint64_t>();
     line.checksum = document.at("checksum").get<std::string>();
+    if (line.checksum.empty() ||
+        line.checksum.find_first_not_of("0123456789") != std::string::npos) {
+        refuse("checksum is no decimal number");
+    }
     line.wall_ns = positive_or_zero(document, "wall_ns");
     line.cpu_ns = positive_or_zero(document, "cpu_ns");
     line.peak_rss_bytes = positive_or_zero(document, "peak_rss_bytes");

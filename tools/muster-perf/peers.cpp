@@ -44,8 +44,11 @@ std::vector<peer> there(const std::vector<peer_program>& peers) {
     return found;
 }
 
+/// Rows that muster runs alone need nobody.
 void check_somebody_is_there(const peers_arguments& wanted) {
-    if (there(wanted.peers).empty()) {
+    const bool needed = std::any_of(wanted.rows.begin(), wanted.rows.end(),
+                                    [](const row* each) { return !each->peers.empty(); });
+    if (needed && there(wanted.peers).empty()) {
         std::string reasons;
         for (const auto& each : wanted.peers) {
             reasons += (reasons.empty() ? "" : "; ") + program_of(each.who) + ": " + each.skipped;
