@@ -184,11 +184,11 @@ void add_lives(row_set& all) {
         .at_most(3);
 }
 
-row& add_snapshot(row_set& all, std::size_t sessions, double target_ns) {
+row& add_snapshot(row_set& all, std::size_t sessions, std::size_t snapshots, double target_ns) {
     auto& added = add(all, "snapshot_" + text(sessions),
                       "all counters of " + text(sessions) + " sessions as values");
     return without_channels(added)
-        .work("snapshot_cost", {{"sessions", text(sessions)}, {"snapshots", "10"}},
+        .work("snapshot_cost", {{"sessions", text(sessions)}, {"snapshots", text(snapshots)}},
               {{"snapshots", "2"}})
         .against(managers)
         .compare("snapshot_p50_ns", lower, {itself(target_ns)})
@@ -204,8 +204,8 @@ row_set make_rows() {
     add_locks(all);
     add_timers(all);
     add_lives(all);
-    add_snapshot(all, 10'000, 1'000'000);
-    add_snapshot(all, 100'000, 15'000'000).at_most(3);
+    add_snapshot(all, 10'000, 10, 1'000'000);
+    add_snapshot(all, 100'000, 5, 15'000'000).at_most(3);
     add_rows_alone(all);
     return all;
 }

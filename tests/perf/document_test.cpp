@@ -1,7 +1,7 @@
 #include "comparison/document.hpp"
 
 #include "fake_peers.hpp"
-#include "peers_sample.hpp"
+#include "perf/peers_sample.hpp"
 
 #include <muster/metrics/write_file.hpp>
 
