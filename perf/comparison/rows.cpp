@@ -165,7 +165,7 @@ void add_lives(row_set& all) {
         .against(with_sessions)
         .compare("bytes_per_session", lower, {itself(1'200)})
         .at_most(3);
-    for (const std::size_t sessions : {10, 10'000}) {
+    for (const std::size_t sessions : {std::size_t{10}, std::size_t{10'000}}) {
         add(all, "subscribe_" + text(sessions),
             "subscribe and drop, " + text(sessions) + " sessions")
             .work("subscribe_churn", {{"sessions", text(sessions)}, {"operations", "500000"}},

@@ -1,5 +1,7 @@
 #include "comparison/row_set.hpp"
 
+#include <array>
+
 // Publishing to, and receiving from, a channel with 1 to 512 subscribers.
 
 namespace muster::perf {
@@ -8,6 +10,7 @@ namespace {
 using enum better;
 
 const std::vector<peer> primitives{peer::tokio, peer::asio};
+constexpr std::array<std::size_t, 4> subscriber_counts{1, 8, 64, 512};
 
 std::string plural(std::size_t subscribers) {
     return text(subscribers) + (subscribers == 1 ? " subscriber" : " subscribers");
@@ -23,7 +26,7 @@ void add_publish(row_set& all) {
               {{"events", "1000000"}})
         .against(primitives)
         .compare("publish_ns", lower);
-    for (const std::size_t subscribers : {1, 8, 64, 512}) {
+    for (const std::size_t subscribers : subscriber_counts) {
         add(all, "publish_waiting_" + text(subscribers),
             "the call alone, while a receive sleeps in each of " + plural(subscribers))
             .work("channel_publish_waiting",
@@ -62,7 +65,7 @@ void add_bursts(row_set& all) {
         {"await", "awaited one by one", 1'600'000, 50},
     };
     for (const auto& mode : modes) {
-        for (const std::size_t subscribers : {1, 8, 64, 512}) {
+        for (const std::size_t subscribers : subscriber_counts) {
             auto& added =
                 add_delivery(all, std::string{"delivery_"} + mode.name + '_' + text(subscribers),
                              "bursts of 40, " + plural(subscribers) + ", " + mode.what,
@@ -85,7 +88,7 @@ void add_other_deliveries(row_set& all) {
                  {{"producers", "2"}, {"threads", "2"}})
         .compare("cpu_ns_per_delivery", lower)
         .compare("wall_ns_per_delivery", lower);
-    for (const std::size_t subscribers : {1, 8, 64, 512}) {
+    for (const std::size_t subscribers : subscriber_counts) {
         add_delivery(all, "singles_" + text(subscribers),
                      "one event at a time to " + plural(subscribers) + " asleep", 1'024'000, 1,
                      subscribers, {})

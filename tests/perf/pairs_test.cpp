@@ -199,8 +199,9 @@ BOOST_AUTO_TEST_CASE(targets_are_judged_by_medians_and_by_ratios) {
                                        target{peer::reference, 1}};
     fake.answers(peer::tokio, [](std::size_t) { return run_result{fake_peers::equal(30)}; });
     const auto result = fake.compare(subject, {1, false});
+    const auto figures = figures_of(result);
     std::vector<std::optional<bool>> reached;
-    for (const auto& each : figures_of(result).front().targets) {
+    for (const auto& each : figures.front().targets) {
         reached.push_back(each.reached);
     }
     BOOST_TEST(
