@@ -72,6 +72,21 @@ need_packages() {
             "or newer. To see it in full:"$'\n\n'"    $install"$'\n'
 }
 
+# want_packages NAME...: as need_packages, but where that is not possible it says so and goes on.
+want_packages() {
+    local missing
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        return 0
+    fi
+    mapfile -t missing < <(missing_packages "$@")
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    if may_install; then
+        say "installing ${missing[*]}"
+        apt update && apt install --no-install-recommends --no-remove "${missing[@]}" && return 0
+    fi
+    say "going on without ${missing[*]}; to have what needs them: apt-get install ${missing[*]}"
+}
+
 # On another distribution nothing is installed, only named; Meson names the libraries.
 need_commands() {
     local tool missing=()

@@ -168,18 +168,27 @@ const scenario* find_scenario(std::string_view name, std::string_view variant) {
     return found != all.end() ? &*found : nullptr;
 }
 
-std::optional<std::string> similar_scenario(std::string_view name) {
+std::optional<std::string> similar_name(std::string_view name,
+                                        const std::vector<std::string>& names) {
     std::size_t best = std::max<std::size_t>(name.size() / 2, 2);
     std::optional<std::string> found;
-    for (const auto& each : scenarios()) {
-        const bool begins = !name.empty() && each.name.starts_with(name);
-        const std::size_t distance = begins ? 0 : edit_distance(name, each.name);
+    for (const auto& each : names) {
+        const bool begins = !name.empty() && each.starts_with(name);
+        const std::size_t distance = begins ? 0 : edit_distance(name, each);
         if (distance <= best && (!found || distance < best)) {
             best = distance;
-            found = each.name;
+            found = each;
         }
     }
     return found;
+}
+
+std::optional<std::string> similar_scenario(std::string_view name) {
+    std::vector<std::string> names;
+    for (const auto& each : scenarios()) {
+        names.push_back(each.name);
+    }
+    return similar_name(name, names);
 }
 
 } // namespace muster::perf

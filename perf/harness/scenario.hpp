@@ -130,6 +130,10 @@ bool enlist(scenario subject);
 /// The scenario of that name and variant, or null.
 [[nodiscard]] const scenario* find_scenario(std::string_view name, std::string_view variant = {});
 
+/// The one of `names` that `name` may have been meant to be; nothing if none is near.
+[[nodiscard]] std::optional<std::string> similar_name(std::string_view name,
+                                                      const std::vector<std::string>& names);
+
 /// The name that is most like `name`, if one is like it at all.
 [[nodiscard]] std::optional<std::string> similar_scenario(std::string_view name);
 

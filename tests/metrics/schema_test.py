@@ -2,7 +2,8 @@
 """The JSON Schema fits the samples, and nothing that is only nearly one: `schema_test.py SCHEMA DIR`.
 
 Every sample must validate; with a field too many, a field too few, or a wrong type anywhere it must
-not. Exits with 77 ("skipped") where no Python has the jsonschema module.
+not. What the schemas of one folder define under the same name must be the same. Exits with 77
+("skipped") where no Python has the jsonschema module.
 """
 
 import copy
@@ -21,7 +22,7 @@ except ImportError:
     os.execv(debian, [debian, *sys.argv])
 
 # Objects whose keys are the scenario's own.
-OPEN = {"config", "samples", "statistics", "metrics"}
+OPEN = {"config", "samples", "statistics", "metrics", "parameters", "figures"}
 # Fields that may be missing: only some documents have them.
 OPTIONAL = {("scenario", "variant")}
 
@@ -84,6 +85,15 @@ def special_mutations(document, curve):
         yield "a large integer that is not a string", rounded
 
 
+def different_definitions(schema_file):
+    """Names that another schema of the folder defines in another way."""
+    own = json.loads(Path(schema_file).read_text())["$defs"]
+    for file in Path(schema_file).parent.glob("*.schema.json"):
+        for name, definition in json.loads(file.read_text())["$defs"].items():
+            if own.get(name, definition) != definition:
+                yield f"{file.name}: {name} is not what it is in {Path(schema_file).name}"
+
+
 def main(schema_file, directory):
     schema = json.loads(Path(schema_file).read_text())
     Draft202012Validator.check_schema(schema)
@@ -91,7 +101,7 @@ def main(schema_file, directory):
     samples = sorted(Path(directory).glob("*.json"))
     curve = json.loads((Path(directory) / "growth.json").read_text())["curve"]
     tried = 0
-    problems = []
+    problems = list(different_definitions(schema_file))
     for file in samples:
         document = json.loads(file.read_text())
         problems += [f"{file.name}: {e.message[:200]}" for e in validator.iter_errors(document)]

@@ -38,6 +38,7 @@ constexpr const char* footer =
     "  muster-perf memory --sweep                   how it grows from 10 to 1,000,000 sessions\n"
     "  muster-perf work end_to_end --sessions 1000  one workload as the peers run it, one JSON "
     "line\n"
+    "  muster-perf peers --help                     muster beside its alternatives\n"
     "\n"
     "The table: median, min and max are over the repetitions; 'published' was measured in debug\n"
     "builds on another machine; 'checks' says how many of the scenario's own conditions held (the\n"

@@ -1,6 +1,8 @@
-// muster-perf: scenarios in; a table, JSON documents and an exit code out.
+// muster-perf: scenarios in; a table, JSON documents and an exit code out. `work` and `peers` have
+// command lines of their own.
 
 #include "arguments.hpp"
+#include "peers.hpp"
 #include "work.hpp"
 
 #include "harness/output.hpp"
@@ -203,6 +205,9 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
     if (argc > 1 && std::string_view{argv[1]} == "work") {
         return muster::perf::run_work(argc - 1, argv + 1);
+    }
+    if (argc > 1 && std::string_view{argv[1]} == "peers") {
+        return muster::perf::run_peers(argc - 1, argv + 1);
     }
     return muster::perf::run(argc, argv);
 }

@@ -38,6 +38,17 @@ public:
         return asio::async_initiate<Token, void()>(initiate{this, true}, token);
     }
 
+    /// What a coroutine awaits: a free lock is taken without a hop through the context.
+    task<> lock_shared() {
+        if (!try_lock_shared())
+            co_await async_lock_shared(asio::deferred);
+    }
+
+    task<> lock() {
+        if (!try_lock())
+            co_await async_lock(asio::deferred);
+    }
+
     void unlock_shared() { unlock(readers_); }
     void unlock() { unlock(writers_); }
 

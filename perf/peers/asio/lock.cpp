@@ -49,7 +49,7 @@ struct uncontended {
     task<> shared_awaits(coroutine_mutex& mutex, const std::uint64_t& value,
                          std::uint64_t& sum) const {
         for (std::uint64_t i = 0; i < operations; ++i) {
-            co_await mutex.async_lock_shared(asio::deferred);
+            co_await mutex.lock_shared();
             sum += value;
             mutex.unlock_shared();
         }
@@ -58,7 +58,7 @@ struct uncontended {
     task<> exclusive_awaits(coroutine_mutex& mutex, const std::uint64_t& value,
                             std::uint64_t& sum) const {
         for (std::uint64_t i = 0; i < operations; ++i) {
-            co_await mutex.async_lock(asio::deferred);
+            co_await mutex.lock();
             sum += value;
             mutex.unlock();
         }

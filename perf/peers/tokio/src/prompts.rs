@@ -1,9 +1,9 @@
 //! Where checkpoint prompts arrive: counts them per session, notes how late each was on its
-//! cadence, and says when all have come.
+//! cadence, and says when all have come. A session's prompts come one after another, so that its
+//! cells have one writer; only the total is everybody's: one atomic read-modify-write a prompt.
 
 use crate::measure::Samples;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
@@ -28,31 +28,47 @@ impl Cadence {
     }
 }
 
+/// What one session was sent: the count in the lower half, the bytes in the upper one.
+#[derive(Default)]
+struct Arrivals(AtomicU64);
+
+impl Arrivals {
+    fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed) as u32
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed) >> 32
+    }
+
+    fn add(&self, bytes: usize) {
+        let earlier = self.0.load(Ordering::Relaxed);
+        self.0.store(earlier + ((bytes as u64) << 32) + 1, Ordering::Relaxed);
+    }
+}
+
 pub struct Prompts {
     cadence: Cadence,
     origin: Instant,
-    counts: Vec<AtomicU32>,
+    arrivals: Vec<Arrivals>,
     total: AtomicU64,
-    bytes: AtomicU64,
-    lateness: Mutex<Vec<u64>>,
+    lateness: Vec<AtomicU64>,
     done: Notify,
 }
 
 impl Prompts {
     pub fn new(cadence: Cadence, origin: Instant) -> Self {
+        let mut arrivals = Vec::new();
+        arrivals.resize_with(cadence.sessions as usize, Arrivals::default);
+        // Written now, so that no page fault is measured.
         let expected = cadence.sessions * cadence.ticks;
-        let mut counts = Vec::new();
-        counts.resize_with(cadence.sessions as usize, AtomicU32::default);
-        let mut lateness = Vec::new();
-        lateness.resize(expected as usize, 0); // touched now, so that no page fault is measured
-        lateness.clear();
+        let lateness = (0..expected).map(AtomicU64::new).collect();
         Prompts {
             cadence,
             origin,
-            counts,
+            arrivals,
             total: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            lateness: Mutex::new(lateness),
+            lateness,
             done: Notify::new(),
         }
     }
@@ -62,18 +78,20 @@ impl Prompts {
         self.origin + self.cadence.offset(session) + self.cadence.interval
     }
 
-    /// A prompt of `bytes` bytes reached `session`.
+    /// A prompt of `bytes` bytes reached `session`; more than were asked for do not count.
     pub fn arrived(&self, session: u64, bytes: usize) {
-        let earlier = self.counts[session as usize].fetch_add(1, Ordering::Relaxed);
+        let arrivals = &self.arrivals[session as usize];
+        let earlier = arrivals.count();
+        if u64::from(earlier) >= self.cadence.ticks {
+            return;
+        }
+        arrivals.add(bytes);
         let due = self.first_due(session) + self.cadence.interval * earlier;
         let late = Instant::now().saturating_duration_since(due);
-        let total = self.total.fetch_add(1, Ordering::AcqRel) + 1;
-        let expected = self.cadence.sessions * self.cadence.ticks;
-        if total <= expected {
-            self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-            self.lateness.lock().unwrap().push(late.as_nanos() as u64);
-        }
-        if total == expected {
+        // Tick by tick, so that neighbours in time are neighbours in memory.
+        let place = u64::from(earlier) * self.cadence.sessions + session;
+        self.lateness[place as usize].store(late.as_nanos() as u64, Ordering::Relaxed);
+        if self.total.fetch_add(1, Ordering::AcqRel) + 1 == self.lateness.len() as u64 {
             self.done.notify_one();
         }
     }
@@ -83,10 +101,11 @@ impl Prompts {
     }
 
     pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.arrivals.iter().map(Arrivals::bytes).sum()
     }
 
     pub fn lateness(&self) -> Samples {
-        Samples::new(std::mem::take(&mut *self.lateness.lock().unwrap()))
+        let value = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        Samples::new(self.lateness.iter().map(value).collect())
     }
 }

@@ -35,9 +35,11 @@ fn checkpoint(params: &Params) -> Result<Outcome, Failure> {
     run_on(params.number("threads"), async move { run(cadence, config).await })
 }
 
-/// Time to spawn all sessions before the cadence begins.
-fn lead(sessions: u64) -> Duration {
-    Duration::from_millis(100) + Duration::from_micros(sessions * 60)
+/// Time to spawn all sessions before the cadence begins; a channel that exists from the start writes
+/// each of its slots.
+fn lead(sessions: u64, session_capacity: usize) -> Duration {
+    let each = 20 + session_capacity as u64 / 6;
+    Duration::from_millis(100) + Duration::from_micros(sessions * each)
 }
 
 /// A manager may drift; one that takes four times as long as the cadence is stopped.
@@ -46,7 +48,7 @@ fn patience(cadence: &Cadence) -> Duration {
 }
 
 async fn run(cadence: Cadence, config: muster_peers::model::Config) -> Result<Outcome, Failure> {
-    let origin = Instant::now() + lead(cadence.sessions);
+    let origin = Instant::now() + lead(cadence.sessions, config.session_capacity);
     let prompts = Arc::new(Prompts::new(cadence, origin));
     let house = House::new(config, Some(prompts.clone()));
     for session in 0..cadence.sessions {
