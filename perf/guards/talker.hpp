@@ -1,10 +1,6 @@
 #pragma once
 
 #include <muster/backend/backend.hpp>
-#include <muster/detail/wake_list.hpp>
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/deferred.hpp>
 
 #include <cstddef>
 #include <functional>
@@ -24,11 +20,9 @@ public:
         : id_{std::move(id)}, executor_{std::move(executor)}, on_input_{on_input} {}
 
     [[nodiscard]] const session_id& id() const noexcept override { return id_; }
-    session_awaitable<> run(event_sink& events) override {
+    bool try_run(event_sink& events) override {
         sink = &events;
-        while (!ended_) {
-            co_await ended_changed_.async_wait(executor_, asio::as_tuple(asio::deferred));
-        }
+        return true;
     }
     bool try_send_input(std::string_view) override {
         on_input_();
@@ -42,19 +36,18 @@ public:
     void abandon() noexcept override { end(); }
 
     [[nodiscard]] const session_executor& executor() const noexcept { return executor_; }
-    event_sink* sink = nullptr; ///< once it runs; to be used on its executor
+    event_sink* sink = nullptr; ///< while it runs; to be used on its executor
 
 private:
-    void end() {
-        ended_ = true;
-        ended_changed_.wake_all();
+    void end() noexcept {
+        if (auto* const events = std::exchange(sink, nullptr)) {
+            events->end(nullptr);
+        }
     }
 
     session_id id_;
     session_executor executor_;
     std::function<void()>& on_input_;
-    detail::wake_list ended_changed_;
-    bool ended_ = false;
 };
 
 /// Makes talkers, and remembers them.

@@ -24,6 +24,7 @@ runtime_options with_far_checkpoint() {
 struct memory : session_options {
     std::uint64_t subscribers = 0;
     std::string checkpoint = "armed";
+    std::string worker = "machine";
 
     memory() { sessions = 20'000; }
 
@@ -32,6 +33,7 @@ struct memory : session_options {
         params.number("subscribers", subscribers, 0, 1, "subscribers of each session");
         declare_session_capacity(params);
         params.choice("checkpoint", checkpoint, {"armed", "off"}, "each session's prompts");
+        params.choice("worker", worker, {"machine", "coroutine"}, "what each worker is");
     }
 
     struct result {
@@ -60,6 +62,7 @@ struct memory : session_options {
     outcome run() const {
         asio::io_context context(1);
         house all(context, 1, checkpoint == "armed" ? with_far_checkpoint() : lean_options());
+        all.workers->set_form(worker == "machine" ? worker_form::machine : worker_form::coroutine);
         result found;
         all.run(drive(all, found));
         return outcome(sessions, found.checksum, found.time)

@@ -34,6 +34,14 @@ void load_worker::push(std::vector<event>& burst) {
     }
 }
 
+bool load_worker::try_run(event_sink& events) {
+    if (owner_.form_ == worker_form::coroutine) {
+        return false;
+    }
+    events_ = &events;
+    return true;
+}
+
 session_awaitable<> load_worker::run(event_sink& events) {
     events_ = &events;
     while (!ended_) {
@@ -62,7 +70,11 @@ session_awaitable<> load_worker::kill() {
 
 void load_worker::end() noexcept {
     ended_ = true;
-    ended_by_.wake_all();
+    if (owner_.form_ == worker_form::coroutine) {
+        ended_by_.wake_all();
+    } else if (auto* const events = std::exchange(events_, nullptr)) {
+        events->end(nullptr);
+    }
 }
 
 session_awaitable<std::unique_ptr<worker>> load_backend::spawn(const spawn_request& request,

@@ -36,6 +36,7 @@ public:
     void say(std::vector<event> burst);
 
     const session_id& id() const noexcept override { return id_; }
+    bool try_run(event_sink& events) override;
     session_awaitable<> run(event_sink& events) override;
     bool try_send_input(std::string_view bytes) override;
     session_awaitable<> send_input(std::string bytes) override;
@@ -50,7 +51,7 @@ private:
     std::uint64_t number_;
     session_id id_;
     session_executor executor_;
-    event_sink* events_ = nullptr; ///< while `run` is under way
+    event_sink* events_ = nullptr; ///< while the stream is open
     detail::wake_list ended_by_;
     bool ended_ = false;
 };
@@ -59,6 +60,12 @@ private:
 enum class hand_over {
     one_by_one, ///< each event by itself, as the workloads say
     together,   ///< the whole burst, with one reading of the clock
+};
+
+/// How a worker lives.
+enum class worker_form {
+    machine,   ///< a state machine
+    coroutine, ///< a coroutine that waits
 };
 
 /// Makes load workers, numbered in the order of their spawns.
@@ -72,6 +79,9 @@ public:
     session_awaitable<std::unique_ptr<worker>> spawn(const spawn_request& request,
                                                      session_executor executor) override;
 
+    /// Before the first spawn.
+    void set_form(worker_form form) noexcept { form_ = form; }
+
     /// By number; do not use while a spawn is under way.
     const std::vector<load_worker*>& workers() const noexcept { return workers_; }
     std::size_t alive() const noexcept { return alive_.load(std::memory_order_acquire); }
@@ -81,6 +91,7 @@ private:
 
     hand_over how_;
     input_listener* listener_;
+    worker_form form_ = worker_form::machine;
     std::vector<load_worker*> workers_;
     std::atomic<std::size_t> alive_{0};
 };
