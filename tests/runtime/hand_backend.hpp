@@ -6,11 +6,13 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
 
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace muster::test {
 
@@ -41,6 +43,9 @@ public:
         changed_.wake_all();
     }
 
+    /// The worker that was spawned last says all this in one breath.
+    void say(std::vector<event> words) { last_->say(std::move(words)); }
+
     session_awaitable<std::unique_ptr<worker>> spawn(const spawn_request& request,
                                                      session_executor executor) override {
         ++spawns;
@@ -48,7 +53,9 @@ public:
             auto change = changed_.async_wait(executor, asio::deferred);
             co_await std::move(change);
         }
-        co_return std::make_unique<hand_worker>(*this, request.id, executor);
+        auto made = std::make_unique<hand_worker>(*this, request.id, executor);
+        last_ = made.get();
+        co_return made;
     }
 
 private:
@@ -61,10 +68,15 @@ private:
         ~hand_worker() override { --owner_.alive; }
 
         const session_id& id() const noexcept override { return id_; }
-        session_awaitable<> run(event_sink&) override {
+        session_awaitable<> run(event_sink& events) override {
+            events_ = &events;
             while (!abandoned_ && !owner_.streams_end_ && !(ended_ && owner_.ending.is_open)) {
                 co_await change();
             }
+        }
+        void say(std::vector<event> words) {
+            asio::post(executor_,
+                       [this, words = std::move(words)]() mutable { events_->push(words); });
         }
         /// Waits at the gate; a kill closes the input at once, as a real one would.
         session_awaitable<> send_input(std::string) override {
@@ -104,12 +116,14 @@ private:
         hand_backend& owner_;
         session_id id_;
         session_executor executor_;
+        event_sink* events_ = nullptr;
         bool input_closed_ = false;
         bool ended_ = false;
         bool abandoned_ = false;
     };
 
     detail::wake_list changed_;
+    hand_worker* last_ = nullptr;
     bool streams_end_ = false;
 };
 

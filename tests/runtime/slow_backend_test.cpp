@@ -4,6 +4,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <utility>
+#include <vector>
+
 namespace {
 
 using namespace muster;
@@ -146,6 +149,24 @@ BOOST_AUTO_TEST_CASE(a_stream_that_ends_while_a_kill_fails_has_ended_by_itself) 
     BOOST_CHECK_THROW(killing.get(), error);
     BOOST_TEST((f.wait(f.subject->status("a")).status == session_status::done));
     BOOST_TEST(f.workers->alive == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_worker_says_after_its_last_words_is_ignored) {
+    hand_fixture f;
+    auto all = f.subject->subscribe_all();
+    f.spawn("a");
+    std::vector<event> words;
+    words.emplace_back(output{"before"});
+    words.emplace_back(done{"finished"});
+    words.emplace_back(output{"too late"});
+    words.emplace_back(crashed{"even later"});
+    f.workers->say(std::move(words));
+    f.settle();
+    const auto got = f.drain(all);
+    BOOST_REQUIRE(got.size() == 2u);
+    BOOST_TEST((got.back().value.kind() == event_kind::done));
+    BOOST_TEST((f.wait(f.subject->status("a")).status == session_status::done));
+    BOOST_TEST(f.total(counter::events_received_total) == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(a_kill_that_does_not_return_holds_up_no_other_session) {

@@ -8,9 +8,13 @@
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <string>
+
+#include <unistd.h>
 
 namespace {
 
@@ -27,6 +31,15 @@ std::size_t open_descriptors() {
         ++count;
     }
     return count;
+}
+
+/// Bytes that the process has in memory.
+std::uint64_t resident_bytes() {
+    std::ifstream statm{"/proc/self/statm"};
+    std::uint64_t total = 0;
+    std::uint64_t resident = 0;
+    statm >> total >> resident;
+    return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 session_id child(std::size_t number) {
@@ -73,8 +86,9 @@ asio::awaitable<void> one_round(asio::io_context& context, std::size_t& proven) 
 BOOST_AUTO_TEST_SUITE(stress)
 BOOST_AUTO_TEST_SUITE(real_children)
 
-BOOST_AUTO_TEST_CASE(rounds_of_two_hundred_leave_no_process_and_no_descriptor) {
+BOOST_AUTO_TEST_CASE(rounds_of_two_hundred_leave_no_process_no_descriptor_and_no_memory) {
     std::size_t after_first_round = 0;
+    std::uint64_t memory_after_first_round = 0;
     for (int round = 0; round < rounds; ++round) {
         asio::io_context context{1};
         std::size_t proven = 0;
@@ -86,9 +100,16 @@ BOOST_AUTO_TEST_CASE(rounds_of_two_hundred_leave_no_process_and_no_descriptor) {
         BOOST_TEST(proven == children);
         if (round == 0) {
             after_first_round = open_descriptors();
+            memory_after_first_round = resident_bytes();
         }
         BOOST_TEST(open_descriptors() <= after_first_round + 4); // this round's context is alive
     }
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    // Sanitizers keep freed memory for a while.
+    BOOST_TEST(resident_bytes() < memory_after_first_round + (std::uint64_t{1} << 20));
+#else
+    static_cast<void>(memory_after_first_round);
+#endif
 }
 
 BOOST_AUTO_TEST_SUITE_END()
