@@ -18,7 +18,8 @@ work_scenario describe_scenario() {
     what.name = what.workload = "dispatch";
     what.session_counts = {30, 1'000};
     what.bytes_each = 9'000;
-    what.headlines = {"dispatch_ns_per_event", "cpu_ns_per_event"};
+    what.headlines = {"cpu_ns_per_event", "dispatch_ns_per_event", "dispatch_p50_ns",
+                      "dispatch_p99_ns"};
     what.variants = {
         {"idle_subscriber", "events into the runtime; one global subscriber never reads", {}, {}},
         {"nobody", "events into the runtime; nobody is subscribed", {{"subscriber", "none"}}, {}},

@@ -168,7 +168,7 @@ struct checkpoint : session_options {
         house all(context, threads, options, hand_over::one_by_one, &prompts);
         result found;
         all.run(drive(all, time, prompts, on, found));
-        const auto totals = all.totals();
+        const auto totals = all.state().totals;
         const auto fired = totals.value_or_zero(counter::checkpoint_ticks_total);
         return outcome(sessions * ticks, prompts.bytes(), found.time)
             .cpu_per_operation("cpu_ns_per_tick")

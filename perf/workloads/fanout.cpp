@@ -71,13 +71,15 @@ struct dispatch : session_options {
         }
         span time;
         all.run(drive(all, time));
-        const auto totals = all.totals();
-        const auto received = totals.value_or_zero(counter::events_received_total);
-        return outcome(received, received + (idle ? count(idle) : 0), time)
-            .ratio("dispatch_ns_per_event",
-                   totals.value_or_zero(counter::event_dispatch_nanos_total), received)
+        const auto state = all.state();
+        const auto received = state.totals.value_or_zero(counter::events_received_total);
+        outcome done(received, received + (idle ? count(idle) : 0), time);
+        done.ratio("dispatch_ns_per_event",
+                   state.totals.value_or_zero(counter::event_dispatch_nanos_total), received)
             .cpu_per_operation("cpu_ns_per_event")
-            .count("event_clone_ops", totals.value_or_zero(counter::event_clone_ops_total));
+            .count("event_clone_ops", state.totals.value_or_zero(counter::event_clone_ops_total));
+        add_latency(done, "dispatch", state, latency::dispatch);
+        return done;
     }
 };
 
@@ -133,14 +135,17 @@ public:
             sum.checksum += one.checksum;
             sum.lost += one.lost;
         }
-        const auto totals = all_.totals();
-        return outcome(events * 2, sum.checksum, time)
-            .cpu_per_operation("cpu_ns_per_delivery")
+        const auto state = all_.state();
+        outcome done(events * 2, sum.checksum, time);
+        done.cpu_per_operation("cpu_ns_per_delivery")
             .wall_per_operation("wall_ns_per_delivery")
             .ratio("dispatch_ns_per_event",
-                   totals.value_or_zero(counter::event_dispatch_nanos_total), events)
-            .count("event_clone_ops", totals.value_or_zero(counter::event_clone_ops_total))
+                   state.totals.value_or_zero(counter::event_dispatch_nanos_total), events)
+            .count("event_clone_ops", state.totals.value_or_zero(counter::event_clone_ops_total))
             .count("lost_events", sum.lost);
+        add_latency(done, "dispatch", state, latency::dispatch);
+        add_latency(done, "publish_to_receive", state, latency::publish_to_receive);
+        return done;
     }
 
 private:

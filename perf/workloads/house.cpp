@@ -7,7 +7,10 @@
 #include <array>
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace muster::work {
 
@@ -85,15 +88,24 @@ asio::awaitable<void> house::received(std::uint64_t events) {
     }
 }
 
-total_counter_values house::totals() {
-    total_counter_values found;
-    const auto ask = [](muster::runtime& asked,
-                        total_counter_values& totals) -> asio::awaitable<void> {
-        const auto state = co_await asked.snapshot();
-        totals = state.totals;
+runtime_snapshot house::state() {
+    runtime_snapshot found;
+    const auto ask = [](muster::runtime& asked, runtime_snapshot& seen) -> asio::awaitable<void> {
+        seen = co_await asked.snapshot();
     };
     run(ask(*runtime, found));
     return found;
+}
+
+void add_latency(outcome& to, std::string_view stem, const runtime_snapshot& state, latency which) {
+    const auto& summary = state.latencies[static_cast<std::size_t>(which)];
+    const auto add = [&](const char* suffix, std::uint64_t histogram_summary::*value) {
+        to.figure(std::string(stem) + suffix, summary ? json(*summary.*value) : json(nullptr));
+    };
+    add("_p50_ns", &histogram_summary::p50_ns);
+    add("_p99_ns", &histogram_summary::p99_ns);
+    add("_p999_ns", &histogram_summary::p999_ns);
+    add("_max_ns", &histogram_summary::max_ns);
 }
 
 session_id id_of(std::uint64_t session) {

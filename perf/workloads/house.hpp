@@ -1,6 +1,7 @@
 #pragma once
 
 #include "workloads/load_worker.hpp"
+#include "workloads/shared/measure.hpp"
 #include "workloads/shared/params.hpp"
 
 #include <muster/runtime.hpp>
@@ -10,8 +11,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
+#include <string_view>
 
 namespace muster::work {
 
@@ -48,8 +48,8 @@ public:
     void say_to_all(std::uint64_t first, std::uint64_t count, std::uint64_t payload);
     /// Waits until the runtime says that it has received so many events in all.
     [[nodiscard]] asio::awaitable<void> received(std::uint64_t events);
-    /// What the runtime has counted in all.
-    [[nodiscard]] total_counter_values totals();
+    /// What the runtime has counted.
+    [[nodiscard]] runtime_snapshot state();
 
     asio::io_context& context;
     std::shared_ptr<load_backend> workers;
@@ -58,6 +58,10 @@ public:
 private:
     std::uint64_t threads_;
 };
+
+/// Adds a latency's `<stem>_p50_ns` and so on, as percentiles of samples are; null if it was not
+/// measured.
+void add_latency(outcome& to, std::string_view stem, const runtime_snapshot& state, latency which);
 
 /// The name of the session with that number.
 [[nodiscard]] session_id id_of(std::uint64_t session);

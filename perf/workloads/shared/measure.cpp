@@ -66,6 +66,11 @@ outcome& outcome::value(std::string_view name, double value) {
     return *this;
 }
 
+outcome& outcome::figure(std::string_view name, json value) {
+    figures_[std::string(name)] = std::move(value);
+    return *this;
+}
+
 outcome& outcome::ratio(std::string_view name, std::uint64_t total, std::uint64_t by) {
     const double quotient = by == 0 ? 0 : static_cast<double>(total) / static_cast<double>(by);
     figures_[std::string(name)] =

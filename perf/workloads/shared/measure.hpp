@@ -65,6 +65,7 @@ public:
 
     outcome& count(std::string_view name, std::uint64_t value);
     outcome& value(std::string_view name, double value);
+    outcome& figure(std::string_view name, json value);
     /// A quotient; null where nothing was counted.
     outcome& ratio(std::string_view name, std::uint64_t total, std::uint64_t by);
     /// `<stem>_p50_ns`, `_p99_ns`, `_p999_ns`, `_max_ns`; null where there was no sample.
