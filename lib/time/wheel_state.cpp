@@ -22,11 +22,11 @@ constexpr std::uint64_t soon = 64;
 
 wheel_state::wheel_state(std::unique_ptr<time_source> owned, time_source& source,
                          duration tick_length)
-    : owned_source_{std::move(owned)}, source_{source},
+    : owned_source_{std::move(owned)}, source_{source}, executor_{source.get_executor()},
       tick_length_{tick_length}, epoch_{source.now()}, alarm_{source.make_alarm()} {}
 
 void wheel_state::watch_context() {
-    asio::use_service<context_watch>(source_.get_executor().context()).add(this);
+    asio::use_service<context_watch>(executor_.context()).add(this);
 }
 
 // ---- entries with a function
@@ -76,12 +76,19 @@ void wheel_state::await_callback(guard& lock) noexcept {
 // ------------------------------------------------------------
 
 void wheel_state::wait(waiting_entry& entry, wait_op_base& op, tick due) {
+    using outcome = wait_op_base::outcome;
+    wait_queue others;
     guard lock{mutex_};
     if (closed_ || due <= wheel_.now()) {
         entry.expiries_ += closed_ ? 0 : 1;
-        const auto how = closed_ ? wait_op_base::outcome::aborted : wait_op_base::outcome::expired;
+        const auto how = closed_ ? outcome::aborted : outcome::expired;
+        take(op, how, others);
+        const bool claimed = claim_settling();
         lock.unlock();
-        op.settle(how);
+        if (claimed) {
+            post_settling();
+        }
+        others.settle(how);
         return;
     }
     op.entry_ = &entry;
@@ -94,36 +101,50 @@ void wheel_state::wait(waiting_entry& entry, wait_op_base& op, tick due) {
 }
 
 std::size_t wheel_state::cancel_waits(waiting_entry& entry) {
-    wait_queue aborted;
-    {
-        const guard lock{mutex_};
-        take_all(entry, aborted);
-        disarm_if_empty();
+    wait_queue others;
+    guard lock{mutex_};
+    std::size_t count = take_all(entry, wait_op_base::outcome::aborted, others);
+    disarm_if_empty();
+    const bool claimed = claim_settling();
+    lock.unlock();
+    if (claimed) {
+        post_settling();
     }
-    return aborted.settle(wait_op_base::outcome::aborted);
+    others.settle(wait_op_base::outcome::aborted);
+    return count;
 }
 
 std::size_t wheel_state::cancel_one_wait(waiting_entry& entry) {
+    wait_queue others;
     guard lock{mutex_};
     wait_op_base* const first = entry.waiting_.front();
     if (first == nullptr) {
         return 0;
     }
-    take_one(*first);
+    take_one(*first, others);
+    const bool claimed = claim_settling();
     lock.unlock();
-    first->settle(wait_op_base::outcome::aborted);
+    if (claimed) {
+        post_settling();
+    }
+    others.settle(wait_op_base::outcome::aborted);
     return 1;
 }
 
 void wheel_state::cancel_op(wait_op_base& op) {
+    wait_queue others;
     guard lock{mutex_};
     if (op.entry_ == nullptr) {
         return;
     }
-    take_one(op);
+    take_one(op, others);
     disarm_if_empty();
+    const bool claimed = claim_settling();
     lock.unlock();
-    op.settle(wait_op_base::outcome::aborted);
+    if (claimed) {
+        post_settling();
+    }
+    others.settle(wait_op_base::outcome::aborted);
 }
 
 std::uint32_t wheel_state::expiries(const waiting_entry& entry) const noexcept {
@@ -142,27 +163,110 @@ void wheel_state::move_waits(waiting_entry& from, waiting_entry& to) noexcept {
     }
 }
 
-void wheel_state::take_all(waiting_entry& entry, wait_queue& into) noexcept {
+/// Returns how many there were.
+std::size_t wheel_state::take_all(waiting_entry& entry, wait_op_base::outcome how,
+                                  wait_queue& others) noexcept {
     wheel_.cancel(entry);
+    std::size_t count = 0;
     while (wait_op_base* op = entry.waiting_.front()) {
         entry.waiting_.remove(*op);
-        mark_taken(*op);
-        into.push(*op);
+        count += take(*op, how, others);
     }
+    return count;
 }
 
-void wheel_state::take_one(wait_op_base& op) noexcept {
+void wheel_state::take_one(wait_op_base& op, wait_queue& others) noexcept {
     waiting_entry& entry = *op.entry_;
     entry.waiting_.remove(op);
-    mark_taken(op);
+    take(op, wait_op_base::outcome::aborted, others);
     if (entry.waiting_.empty()) {
         wheel_.cancel(entry);
     }
 }
 
-void wheel_state::mark_taken(wait_op_base& op) noexcept {
+/// The wait is over. Who completes on our own executor goes to `settled_`.
+std::size_t wheel_state::take(wait_op_base& op, wait_op_base::outcome how,
+                              wait_queue& others) noexcept {
     op.entry_ = nullptr;
+    op.outcome_ = how;
     op.state_.store(nullptr, std::memory_order_release);
+    (op.local_ ? settled_ : others).push(op);
+    return 1;
+}
+
+// ---- completing waits, many with one post
+// ---------------------------------------------------------
+
+/// The post under way that completes what is settled.
+class wheel_state::settle_op {
+public:
+    explicit settle_op(wheel_state& state) noexcept : state_{&state} {}
+    settle_op(settle_op&&) noexcept = default;
+    settle_op& operator=(settle_op&&) = delete;
+    /// Destroyed uncalled: the context is dying.
+    ~settle_op() {
+        if (state_) {
+            state_->destroy_settled();
+        }
+    }
+
+    void operator()() {
+        const auto state = std::exchange(state_, {});
+        {
+            const guard lock{state->mutex_};
+            state->settling_posted_ = false;
+        }
+        state->complete_settled();
+    }
+
+private:
+    boost::intrusive_ptr<wheel_state> state_;
+};
+
+/// Whether the caller has to post, after it has let go of the lock.
+bool wheel_state::claim_settling() noexcept {
+    return !settled_.empty() && !std::exchange(settling_posted_, true);
+}
+
+void wheel_state::post_settling() {
+    asio::post(executor_, settle_op{*this});
+}
+
+/// On our executor, without the lock. What is left, also when a handler throws, is posted.
+void wheel_state::complete_settled() {
+    struct rest {
+        wheel_state& state;
+        wait_queue queue;
+        ~rest() {
+            guard lock{state.mutex_};
+            queue.append(state.settled_);
+            state.settled_.append(queue);
+            const bool claimed = state.claim_settling();
+            lock.unlock();
+            if (claimed) {
+                state.post_settling();
+            }
+        }
+    } left{*this, {}};
+    {
+        const guard lock{mutex_};
+        left.queue.append(settled_);
+    }
+    for (std::size_t count = 0; count < drain_budget && !left.queue.empty(); ++count) {
+        wait_op_base& op = *left.queue.front();
+        left.queue.remove(op);
+        op.complete();
+    }
+}
+
+void wheel_state::destroy_settled() noexcept {
+    wait_queue dead;
+    {
+        const guard lock{mutex_};
+        settling_posted_ = false;
+        dead.append(settled_);
+    }
+    dead.settle(wait_op_base::outcome::destroyed);
 }
 
 // ---- waking up
@@ -207,10 +311,10 @@ void wheel_state::on_alarm() {
 void wheel_state::drain() {
     const tick now = this->now();
     std::size_t budget = drain_budget;
-    wait_queue expired;
+    wait_queue others;
     guard lock{mutex_};
     drainer_ = std::this_thread::get_id();
-    hand_out(now, budget, lock, expired);
+    hand_out(now, budget, lock, others);
     drainer_ = {};
     if (budget == 0 && !closed_) {
         lock.unlock();
@@ -220,10 +324,11 @@ void wheel_state::drain() {
         armed_ = tick::never();
         arm_if_earlier(wheel_.next_expiry(), lock);
     }
-    expired.settle(wait_op_base::outcome::expired);
+    others.settle(wait_op_base::outcome::expired);
+    complete_settled(); // we are where they complete
 }
 
-void wheel_state::hand_out(tick now, std::size_t& budget, guard& lock, wait_queue& expired) {
+void wheel_state::hand_out(tick now, std::size_t& budget, guard& lock, wait_queue& others) {
     while (timer_entry* due = wheel_.take_due(now, budget)) {
         auto& entry = static_cast<wheel_entry&>(*due);
         if (entry.on_due_ != nullptr) {
@@ -231,7 +336,7 @@ void wheel_state::hand_out(tick now, std::size_t& budget, guard& lock, wait_queu
         } else {
             auto& waited_for = static_cast<waiting_entry&>(entry);
             ++waited_for.expiries_;
-            take_all(waited_for, expired);
+            take_all(waited_for, wait_op_base::outcome::expired, others);
         }
     }
 }
@@ -252,8 +357,7 @@ void wheel_state::call(wheel_entry& entry, tick now, guard& lock) {
 }
 
 void wheel_state::go_on_later() {
-    asio::post(source_.get_executor(),
-               [self = boost::intrusive_ptr<wheel_state>{this}] { self->drain(); });
+    asio::post(executor_, [self = boost::intrusive_ptr<wheel_state>{this}] { self->drain(); });
 }
 
 // ---- the end
@@ -268,28 +372,37 @@ void wheel_state::abandon() noexcept {
 }
 
 void wheel_state::shut(wait_op_base::outcome how) noexcept {
-    wait_queue waiting;
+    wait_queue others;
+    bool claimed = false;
     {
         guard lock{mutex_};
         if (closed_) {
             return;
         }
         closed_ = true;
-        release_entries(waiting);
+        release_entries(how, others);
         await_callback(lock);
+        if (how == wait_op_base::outcome::destroyed) {
+            others.append(settled_);
+        } else {
+            claimed = claim_settling();
+        }
     }
     alarm_->close();
     if (how == wait_op_base::outcome::aborted) {
-        asio::use_service<context_watch>(source_.get_executor().context()).remove(*this);
+        asio::use_service<context_watch>(executor_.context()).remove(*this);
     }
-    waiting.settle(how);
+    if (claimed) {
+        post_settling();
+    }
+    others.settle(how);
 }
 
-void wheel_state::release_entries(wait_queue& waiting) noexcept {
+void wheel_state::release_entries(wait_op_base::outcome how, wait_queue& others) noexcept {
     wheel_.release_all([&](timer_entry& released) {
         auto& entry = static_cast<wheel_entry&>(released);
         if (entry.on_due_ == nullptr) {
-            take_all(static_cast<waiting_entry&>(entry), waiting);
+            take_all(static_cast<waiting_entry&>(entry), how, others);
         }
     });
 }

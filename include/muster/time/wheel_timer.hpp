@@ -133,7 +133,8 @@ private:
     void start(Handler&& handler, const Results&... results) {
         using op = detail::wait_op<std::decay_t<Handler>, Executor, Results...>;
         std::decay_t<Handler> owned{std::forward<Handler>(handler)};
-        detail::wait_op_base* const waiting = op::make(std::move(owned), executor_, results...);
+        detail::wait_op_base* const waiting =
+            op::make(std::move(owned), executor_, state().executor(), results...);
         state().wait(entry_, *waiting, state().tick_at(expiry_));
     }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/same_executor.hpp>
 #include <muster/fanout/detail/channel_state.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
@@ -50,22 +51,6 @@ protected:
     reader_type* reader_;
     bool aborted_ = false;
 };
-
-/// Whether two executors of possibly different types are the same one; false when unsure.
-template <typename A, typename B>
-[[nodiscard]] bool same_executor(const A& a, const B& b) noexcept {
-    if constexpr (std::is_same_v<A, B>) {
-        return a == b;
-    } else if constexpr (requires { a.template target<B>(); }) {
-        const auto* const inner = a.template target<B>();
-        return inner != nullptr && *inner == b;
-    } else if constexpr (requires { b.template target<A>(); }) {
-        const auto* const inner = b.template target<A>();
-        return inner != nullptr && *inner == a;
-    } else {
-        return false;
-    }
-}
 
 template <typename Take, typename Handler, typename T, std::size_t Slots, typename Executor>
 class receive_op final : public receive_op_base<T, Slots, Executor> {

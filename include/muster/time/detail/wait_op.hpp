@@ -1,7 +1,9 @@
 #pragma once
 
+#include <muster/detail/same_executor.hpp>
 #include <muster/time/detail/wait_queue.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -29,7 +31,9 @@ template <typename Handler, typename Executor, typename... Results>
 class wait_op final : public wait_op_base {
 public:
     /// Allocates with the handler's allocator, by default from Asio's per-thread recycling.
+    /// `home` is the service's executor.
     [[nodiscard]] static wait_op* make(Handler&& handler, const Executor& fallback,
+                                       const asio::any_io_executor& home,
                                        const Results&... results);
 
 private:
@@ -42,15 +46,16 @@ private:
     using op_allocator =
         typename std::allocator_traits<handler_allocator>::template rebind_alloc<wait_op>;
 
-    wait_op(Handler&& handler, const Executor& fallback, const Results&... results)
-        : wait_op_base{&wait_op::act}, handler_{std::move(handler)},
-          work_{asio::get_associated_executor(handler_, fallback)}, results_{results...} {}
+    wait_op(Handler&& handler, const handler_executor& executor, bool local,
+            const Results&... results)
+        : wait_op_base{&wait_op::act, local}, handler_{std::move(handler)}, work_{executor},
+          results_{results...} {}
     ~wait_op();
 
     static handler_allocator allocator_of(const Handler& handler) {
         return asio::get_associated_allocator(handler, asio::recycling_allocator<void>{});
     }
-    static void act(wait_op_base* base, outcome how);
+    static void act(wait_op_base* base, outcome how, way where);
     void connect_slot();
     void complete(boost::system::error_code error);
     void destroy();
@@ -116,13 +121,16 @@ private:
 template <typename Handler, typename Executor, typename... Results>
 wait_op<Handler, Executor, Results...>*
 wait_op<Handler, Executor, Results...>::make(Handler&& handler, const Executor& fallback,
+                                             const asio::any_io_executor& home,
                                              const Results&... results) {
+    const handler_executor executor = asio::get_associated_executor(handler, fallback);
     op_allocator memory{allocator_of(handler)};
     const auto release = [&memory](wait_op* place) {
         memory.deallocate(place, 1);
     };
     std::unique_ptr<wait_op, decltype(release)> place{memory.allocate(1), release};
-    new (place.get()) wait_op{std::move(handler), fallback, results...};
+    new (place.get())
+        wait_op{std::move(handler), executor, same_executor(executor, home), results...};
     wait_op* const op = place.release();
     op->connect_slot();
     return op;
@@ -136,7 +144,7 @@ wait_op<Handler, Executor, Results...>::~wait_op() {
 }
 
 template <typename Handler, typename Executor, typename... Results>
-void wait_op<Handler, Executor, Results...>::act(wait_op_base* base, outcome how) {
+void wait_op<Handler, Executor, Results...>::act(wait_op_base* base, outcome how, way where) {
     auto* const self = static_cast<wait_op*>(base);
     if (how == outcome::destroyed) {
         self->destroy();
@@ -145,6 +153,10 @@ void wait_op<Handler, Executor, Results...>::act(wait_op_base* base, outcome how
     boost::system::error_code error;
     if (how == outcome::aborted) {
         error = asio::error::operation_aborted;
+    }
+    if (where == way::here) {
+        self->complete(error);
+        return;
     }
     const auto executor = self->work_.get_executor();
     asio::post(executor, completion{self, error});

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace muster::detail {
@@ -15,15 +16,20 @@ class waiting_entry;
 /// (both null, whoever took it completes it).
 class wait_op_base {
 public:
-    enum class outcome { expired, aborted, destroyed };
-    using function = void (*)(wait_op_base*, outcome);
+    enum class outcome : std::uint8_t { expired, aborted, destroyed };
+    /// Where it completes: by a post of its own, or now, on the handler's executor already.
+    enum class way : std::uint8_t { post, here };
+    using function = void (*)(wait_op_base*, outcome, way);
 
-    explicit wait_op_base(function act) noexcept : act_{act} {}
+    /// `local`: the handler's executor is the service's.
+    wait_op_base(function act, bool local) noexcept : act_{act}, local_{local} {}
     wait_op_base(const wait_op_base&) = delete;
     wait_op_base& operator=(const wait_op_base&) = delete;
 
     /// Posts the completion, or destroys the handler uncalled. Not under the lock.
-    void settle(outcome how) { act_(this, how); }
+    void settle(outcome how) { act_(this, how, way::post); }
+    /// Calls the handler with the outcome that was noted. On its executor.
+    void complete() { act_(this, outcome_, way::here); }
 
     /// Completes it with operation_aborted if it is still waiting. Any thread.
     void cancel();
@@ -37,6 +43,8 @@ private:
     friend class waiting_entry;
 
     function act_;
+    const bool local_;
+    outcome outcome_ = outcome::expired; // once it is taken, of a local one
     wait_op_base* next_ = nullptr;
     wait_op_base* prev_ = nullptr;
     // Stored with release when taken, so that a cancellation after that needs no state; read with
@@ -67,6 +75,17 @@ public:
     void remove(wait_op_base& op) noexcept {
         (op.prev_ != nullptr ? op.prev_->next_ : first_) = op.next_;
         (op.next_ != nullptr ? op.next_->prev_ : last_) = op.prev_;
+    }
+
+    /// Puts all of `more` behind what is in here.
+    void append(wait_queue& more) noexcept {
+        if (more.first_ == nullptr) {
+            return;
+        }
+        more.first_->prev_ = last_;
+        (last_ != nullptr ? last_->next_ : first_) = more.first_;
+        last_ = more.last_;
+        more.first_ = more.last_ = nullptr;
     }
 
     /// Settles all, in order. Returns how many. Not under the lock.

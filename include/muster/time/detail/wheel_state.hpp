@@ -65,6 +65,8 @@ public:
     void on_alarm() override;
 
     [[nodiscard]] time_source& source() const noexcept { return source_; }
+    /// The source's, where alarms and callbacks run.
+    [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
     [[nodiscard]] duration tick_length() const noexcept { return tick_length_; }
     [[nodiscard]] tick tick_at(time_point at) const noexcept;
     [[nodiscard]] time_point time_of(tick at) const noexcept;
@@ -74,6 +76,7 @@ public:
 
 private:
     using guard = std::unique_lock<spin_lock>;
+    class settle_op;
 
     void drain();
     void hand_out(tick now, std::size_t& budget, guard& lock, wait_queue& expired);
@@ -81,15 +84,22 @@ private:
     void disarm_if_empty() noexcept;
     void arm_if_earlier(tick due, guard& lock);
     void go_on_later();
-    void take_all(waiting_entry& entry, wait_queue& into) noexcept;
-    void take_one(wait_op_base& op) noexcept;
-    void mark_taken(wait_op_base& op) noexcept;
-    void release_entries(wait_queue& waiting) noexcept;
+    std::size_t take_all(waiting_entry& entry, wait_op_base::outcome how,
+                         wait_queue& others) noexcept;
+    void take_one(wait_op_base& op, wait_queue& others) noexcept;
+    std::size_t take(wait_op_base& op, wait_op_base::outcome how, wait_queue& others) noexcept;
+    void release_entries(wait_op_base::outcome how, wait_queue& others) noexcept;
+
+    [[nodiscard]] bool claim_settling() noexcept;
+    void post_settling();
+    void complete_settled();
+    void destroy_settled() noexcept;
     void await_callback(guard& lock) noexcept;
     void shut(wait_op_base::outcome how) noexcept;
 
     const std::unique_ptr<time_source> owned_source_;
     time_source& source_;
+    const asio::any_io_executor executor_;
     const duration tick_length_;
     const time_point epoch_;
     const std::unique_ptr<alarm> alarm_;
@@ -103,6 +113,8 @@ private:
     wheel_entry* current_ = nullptr; // whose function runs; perhaps destroyed by itself
     std::thread::id drainer_;
     std::uint64_t wake_ups_ = 0;
+    wait_queue settled_; // waits that are over and whose handlers run where we run
+    bool settling_posted_ = false;
 };
 
 inline waiting_entry::waiting_entry(waiting_entry&& other) noexcept : wheel_entry{&other.state()} {
