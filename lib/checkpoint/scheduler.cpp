@@ -74,6 +74,7 @@ void checkpoint_scheduler::remove(checkpoint_target& target) noexcept {
 
 void checkpoint_scheduler::postpone(checkpoint_target& target, std::chrono::nanoseconds delay) {
     if (target.registered_) {
+        target.cancel(); // within a tick: else the old cadence would win when it returns
         target.schedule(timers_.now() + timers_.ticks_in(delay));
     }
 }

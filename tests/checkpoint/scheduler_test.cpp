@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -27,10 +28,16 @@ public:
         : checkpoint_target{scheduler, timers} {}
 
     std::vector<checkpoint_tick> ticks;
+    std::function<void()> during_tick;
     int references = 0;
 
 private:
-    void checkpoint_due(const checkpoint_tick& due) noexcept override { ticks.push_back(due); }
+    void checkpoint_due(const checkpoint_tick& due) noexcept override {
+        ticks.push_back(due);
+        if (during_tick) {
+            during_tick();
+        }
+    }
     void hold_target() noexcept override { ++references; }
     void let_go_of_target() noexcept override { --references; }
 };
@@ -170,6 +177,27 @@ BOOST_AUTO_TEST_CASE(a_postponed_tick_starts_a_new_cadence) {
     f.scheduler.postpone(f.b, 1s); // not registered: nothing
     f.clock.advance(10s);
     BOOST_TEST(f.b.ticks.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_tick_may_postpone_the_next_or_end_the_registration) {
+    scheduler_fixture f;
+    f.add(f.a);
+    f.add(f.b);
+    f.a.during_tick = [&] {
+        f.scheduler.postpone(f.a, 3s);
+    };
+    f.b.during_tick = [&] {
+        f.scheduler.remove(f.b);
+    };
+    f.clock.advance(1s);
+    f.a.during_tick = nullptr;
+    f.clock.advance(2999ms);
+    BOOST_TEST(f.a.ticks.size() == 1u);
+    f.clock.advance(1ms);
+    BOOST_TEST(f.a.ticks.size() == 2u);
+    f.clock.advance(10s);
+    BOOST_TEST(f.a.ticks.size() == 12u);
+    BOOST_TEST(f.b.ticks.size() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(adding_twice_is_adding_once) {
