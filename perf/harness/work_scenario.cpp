@@ -114,9 +114,10 @@ bool enlist_at_scale(const work_scenario& description) {
     return true;
 }
 
-std::string share_of(std::uint64_t total, std::size_t sessions, std::uint64_t burst) {
+std::string share_of(std::uint64_t total, std::size_t sessions, std::uint64_t burst,
+                     std::uint64_t least) {
     const std::uint64_t rounds = total / (sessions * burst);
-    return std::to_string(std::max<std::uint64_t>(rounds, 1) * burst);
+    return std::to_string(std::max(rounds, least) * burst);
 }
 
 std::string metric_name(std::string_view figure) {

@@ -72,8 +72,10 @@ struct work_scenario {
 /// Enlists every variant. Returns true.
 bool enlist_at_scale(const work_scenario& description);
 
-/// So many that `sessions` of them come to about `total`: a multiple of `burst`, at least one.
-[[nodiscard]] std::string share_of(std::uint64_t total, std::size_t sessions, std::uint64_t burst);
+/// So many that `sessions` of them come to about `total`, but in any case `least` bursts: where a
+/// session's first burst allocates, more than one is needed to see what the others cost.
+[[nodiscard]] std::string share_of(std::uint64_t total, std::size_t sessions, std::uint64_t burst,
+                                   std::uint64_t least = 1);
 
 /// The name of a workload's figure or parameter as the report's schema wants it, with a unit.
 [[nodiscard]] std::string metric_name(std::string_view figure);

@@ -11,7 +11,7 @@ namespace {
 /// Some 640,000 deliveries; at most 4 million events in a round, for they all exist at once.
 work_params events_for(std::size_t sessions) {
     const auto burst = std::clamp<std::uint64_t>(4'000'000 / sessions, 1, 16);
-    return {{"burst", std::to_string(burst)}, {"events", share_of(320'000, sessions, burst)}};
+    return {{"burst", std::to_string(burst)}, {"events", share_of(320'000, sessions, burst, 8)}};
 }
 
 work_scenario describe_scenario() {

@@ -2,6 +2,8 @@
 
 #include "harness/work_scenario.hpp"
 
+#include <algorithm>
+
 namespace muster::perf {
 namespace {
 
@@ -29,6 +31,11 @@ bool enlist_subscriptions() {
     what.headlines = {"subscribe_drop_ns"};
     what.variants = {
         {"", "a subscription to one session after the other, dropped at once", {}, {}}};
+    // Eight for each session at least, for the first one makes its channel.
+    what.scale = [](std::size_t sessions) {
+        const auto operations = std::max<std::uint64_t>(1'000'000, 8 * sessions);
+        return work_params{{"operations", std::to_string(operations)}};
+    };
     what.checksum = [](const work_values& values) {
         return values.number("operations");
     };
