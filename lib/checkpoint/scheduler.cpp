@@ -62,7 +62,7 @@ void checkpoint_scheduler::add(checkpoint_target& target, const checkpoint_polic
     target.registered_ = true;
     target.hold_target();
     const auto first = policy.spread_phase ? 1 + phase % target.interval_ : target.interval_;
-    target.schedule(timers_.now() + first);
+    target.schedule(next_tick() + first);
 }
 
 void checkpoint_scheduler::remove(checkpoint_target& target) noexcept {
@@ -75,8 +75,13 @@ void checkpoint_scheduler::remove(checkpoint_target& target) noexcept {
 void checkpoint_scheduler::postpone(checkpoint_target& target, std::chrono::nanoseconds delay) {
     if (target.registered_) {
         target.cancel(); // within a tick: else the old cadence would win when it returns
-        target.schedule(timers_.now() + timers_.ticks_in(delay));
+        target.schedule(next_tick() + timers_.ticks_in(delay));
     }
+}
+
+/// The tick at or after now: what is counted from it is never early.
+tick checkpoint_scheduler::next_tick() const noexcept {
+    return timers_.tick_at(timers_.state()->source().now());
 }
 
 void checkpoint_scheduler::on_due(checkpoint_target& target, tick due, tick now) noexcept {

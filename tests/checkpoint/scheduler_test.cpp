@@ -87,6 +87,27 @@ BOOST_AUTO_TEST_CASE(ticks_that_are_due_while_a_writer_holds_the_lock_come_when_
     BOOST_TEST(f.a.ticks.front().lock_wait > 0u);
 }
 
+BOOST_AUTO_TEST_CASE(the_first_tick_never_comes_before_the_interval_is_over) {
+    scheduler_fixture f;
+    f.clock.advance(900us); // between two ticks of the wheel
+    f.add(f.a, 10ms);
+    f.clock.advance(9'999us);
+    BOOST_TEST(f.a.ticks.empty());
+    f.clock.advance(101us);
+    BOOST_TEST(f.a.ticks.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_postponed_tick_never_comes_before_the_delay_is_over) {
+    scheduler_fixture f;
+    f.add(f.a);
+    f.clock.advance(900us);
+    f.scheduler.postpone(f.a, 10ms);
+    f.clock.advance(9'999us);
+    BOOST_TEST(f.a.ticks.empty());
+    f.clock.advance(101us);
+    BOOST_TEST(f.a.ticks.size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_free_lock_is_not_waited_for) {
     scheduler_fixture f;
     f.add(f.a);

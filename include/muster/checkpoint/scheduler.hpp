@@ -91,6 +91,7 @@ private:
     using queue = boost::intrusive::slist<checkpoint_target, boost::intrusive::cache_last<true>,
                                           boost::intrusive::constant_time_size<false>>;
 
+    [[nodiscard]] tick next_tick() const noexcept;
     void on_due(checkpoint_target& target, tick due, tick now) noexcept;
     void enqueue(checkpoint_target& target, std::uint64_t began, std::chrono::nanoseconds late);
     void deliver_queued() noexcept;
