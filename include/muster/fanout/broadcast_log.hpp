@@ -224,5 +224,6 @@ private:
 
 } // namespace muster
 
+#include <muster/fanout/detail/broadcast_log_lag.hpp>
 #include <muster/fanout/detail/broadcast_log_read.hpp>
 #include <muster/fanout/detail/broadcast_log_write.hpp>

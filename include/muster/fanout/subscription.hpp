@@ -23,8 +23,6 @@ namespace muster {
 
 template <typename T, typename Executor, std::size_t Slots>
 class broadcast;
-template <std::size_t Slots, bool Marks>
-class basic_event_subscription;
 
 /// A reader's end of a `broadcast`: events come out, in order, at the reader's own pace.
 ///
@@ -165,15 +163,7 @@ public:
 private:
     template <typename, typename, std::size_t>
     friend class broadcast;
-    template <typename, typename, typename>
-    friend class detail::fanout::receive_operation;
-    template <typename, typename Subscription, typename Token>
-    friend auto detail::fanout::receive_with(Subscription&, Token&&);
-    template <typename Take, typename Other, typename Subscription>
-    friend asio::awaitable<typename Take::result, Other>
-    detail::fanout::take_or_wait(Subscription&);
-    template <std::size_t, bool>
-    friend class basic_event_subscription;
+    friend detail::fanout::receive_access;
 
     /// Receives in a row that are done at once before one goes by way of the executor.
     static constexpr std::uint8_t patience = 128;

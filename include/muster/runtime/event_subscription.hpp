@@ -42,9 +42,9 @@ template <std::size_t Slots, bool Marks>
 class basic_event_subscription {
     using inner_type = subscription<envelope, asio::io_context::executor_type, Slots>;
     using default_token = typename inner_type::default_token;
-    using take_one = std::conditional_t<Marks, typename inner_type::take_gap_first,
-                                        typename inner_type::take_one>;
-    using take_batch = typename inner_type::take_batch;
+    using take_one = std::conditional_t<Marks, detail::fanout::take_gap_first<envelope, Slots>,
+                                        detail::fanout::take_one<envelope, Slots>>;
+    using take_batch = detail::fanout::take_batch<envelope, Slots>;
 
 public:
     using executor_type = asio::any_io_executor;
@@ -109,13 +109,7 @@ private:
     template <typename, typename, typename>
     friend class detail::counting_handler;
 
-    template <typename, typename, typename>
-    friend class detail::fanout::receive_operation;
-    template <typename, typename Subscription, typename Token>
-    friend auto detail::fanout::receive_with(Subscription&, Token&&);
-    template <typename Take, typename Other, typename Subscription>
-    friend asio::awaitable<typename Take::result, Other>
-    detail::fanout::take_or_wait(Subscription&);
+    friend detail::fanout::receive_access;
 
     template <typename Take>
     struct receive_initiation {
@@ -128,7 +122,7 @@ private:
             detail::counting_handler<basic_event_subscription, typename Take::result,
                                      std::decay_t<Handler>>
                 counting{*self, std::forward<Handler>(handler)};
-            self->inner_.template start<Take>(std::move(counting));
+            detail::fanout::receive_access::start<Take>(self->inner_, std::move(counting));
         }
     };
 
@@ -139,7 +133,7 @@ private:
     }
     template <typename Take>
     typename Take::result take_now(sys::error_code& ec) {
-        auto taken = inner_.template take_now<Take>(ec);
+        auto taken = detail::fanout::receive_access::take_now<Take>(inner_, ec);
         account(ec, taken);
         return taken;
     }

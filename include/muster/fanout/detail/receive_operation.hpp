@@ -19,11 +19,30 @@ namespace muster::detail::fanout {
 namespace asio = boost::asio;
 namespace sys = boost::system;
 
+/// The way to a subscription's receives by kind, for what builds on them; `Take` says how an event
+/// is taken.
+struct receive_access {
+    /// Starts one with any token.
+    template <typename Take, typename Subscription, typename Token>
+    static auto begin(Subscription& from, Token&& token) {
+        return from.template begin_receive<Take>(std::forward<Token>(token));
+    }
+    /// Starts one with a handler.
+    template <typename Take, typename Subscription, typename Handler>
+    static void start(Subscription& from, Handler&& handler) {
+        from.template start<Take>(std::forward<Handler>(handler));
+    }
+    /// Takes what is there; `would_block` if there is nothing, or if the caller should yield.
+    template <typename Take, typename Subscription>
+    static typename Take::result take_now(Subscription& from, sys::error_code& ec) {
+        return from.template take_now<Take>(ec);
+    }
+};
+
 /// A receive before it is given a token: to `co_await`, which takes what is there without
 /// suspending, or to call with a token later. Cheap to copy; refers to the subscription.
 ///
-/// `Subscription` has `take_now<Take>(error_code&)`, which fails with `would_block` if there is
-/// nothing, and `begin_receive<Take>(token)`. `Token`: `deferred`, or that as a tuple.
+/// `Token`: `deferred`, or that as a tuple.
 template <typename Subscription, typename Take, typename Token>
 class receive_operation {
     using result_type = typename Take::result;
@@ -34,16 +53,17 @@ public:
 
     /// Starts it. The return type is spelled out, for Asio asks whether the call would be possible.
     template <typename CompletionToken>
-    auto operator()(CompletionToken&& token) const
-        -> decltype(std::declval<Subscription&>().template begin_receive<Take>(
-            std::declval<const Token&>())(std::forward<CompletionToken>(token))) {
+    auto operator()(CompletionToken&& token) const -> decltype(receive_access::begin<Take>(
+        std::declval<Subscription&>(),
+        std::declval<const Token&>())(std::forward<CompletionToken>(token))) {
         return waiting()(std::forward<CompletionToken>(token));
     }
 
     // For detail::tries_first.
     class outcome {
     public:
-        explicit outcome(Subscription& from) : taken_{from.template take_now<Take>(error_)} {}
+        explicit outcome(Subscription& from)
+            : taken_{receive_access::take_now<Take>(from, error_)} {}
         explicit operator bool() const noexcept { return error_ != asio::error::would_block; }
         [[nodiscard]] auto take() {
             if constexpr (is_tuple) {
@@ -61,7 +81,7 @@ public:
         result_type taken_;
     };
     [[nodiscard]] outcome try_now() const { return outcome{*from_}; }
-    [[nodiscard]] auto waiting() const { return from_->template begin_receive<Take>(token_of()); }
+    [[nodiscard]] auto waiting() const { return receive_access::begin<Take>(*from_, token_of()); }
 
 private:
     [[nodiscard]] static constexpr Token token_of() noexcept {
@@ -87,7 +107,7 @@ auto receive_with(Subscription& from, Token&& token) {
     if constexpr (is_deferring<Token>) {
         return receive_operation<Subscription, Take, std::remove_cvref_t<Token>>{from};
     } else {
-        return from.template begin_receive<Take>(std::forward<Token>(token));
+        return receive_access::begin<Take>(from, std::forward<Token>(token));
     }
 }
 
@@ -95,9 +115,9 @@ auto receive_with(Subscription& from, Token&& token) {
 template <typename Take, typename Executor, typename Subscription>
 asio::awaitable<typename Take::result, Executor> take_or_wait(Subscription& from) {
     sys::error_code ec;
-    auto taken = from.template take_now<Take>(ec);
+    auto taken = receive_access::take_now<Take>(from, ec);
     if (ec == asio::error::would_block) {
-        co_return co_await from.template begin_receive<Take>(asio::use_awaitable_t<Executor>{});
+        co_return co_await receive_access::begin<Take>(from, asio::use_awaitable_t<Executor>{});
     }
     if (ec) {
         throw sys::system_error{ec};
