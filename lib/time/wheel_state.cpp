@@ -83,12 +83,7 @@ void wheel_state::wait(waiting_entry& entry, wait_op_base& op, tick due) {
         entry.expiries_ += closed_ ? 0 : 1;
         const auto how = closed_ ? outcome::aborted : outcome::expired;
         take(op, how, others);
-        const bool claimed = claim_settling();
-        lock.unlock();
-        if (claimed) {
-            post_settling();
-        }
-        others.settle(how);
+        let_go(lock, others, how);
         return;
     }
     op.entry_ = &entry;
@@ -103,14 +98,9 @@ void wheel_state::wait(waiting_entry& entry, wait_op_base& op, tick due) {
 std::size_t wheel_state::cancel_waits(waiting_entry& entry) {
     wait_queue others;
     guard lock{mutex_};
-    std::size_t count = take_all(entry, wait_op_base::outcome::aborted, others);
+    const std::size_t count = take_all(entry, wait_op_base::outcome::aborted, others);
     disarm_if_empty();
-    const bool claimed = claim_settling();
-    lock.unlock();
-    if (claimed) {
-        post_settling();
-    }
-    others.settle(wait_op_base::outcome::aborted);
+    let_go(lock, others, wait_op_base::outcome::aborted);
     return count;
 }
 
@@ -122,12 +112,7 @@ std::size_t wheel_state::cancel_one_wait(waiting_entry& entry) {
         return 0;
     }
     take_one(*first, others);
-    const bool claimed = claim_settling();
-    lock.unlock();
-    if (claimed) {
-        post_settling();
-    }
-    others.settle(wait_op_base::outcome::aborted);
+    let_go(lock, others, wait_op_base::outcome::aborted);
     return 1;
 }
 
@@ -139,12 +124,7 @@ void wheel_state::cancel_op(wait_op_base& op) {
     }
     take_one(op, others);
     disarm_if_empty();
-    const bool claimed = claim_settling();
-    lock.unlock();
-    if (claimed) {
-        post_settling();
-    }
-    others.settle(wait_op_base::outcome::aborted);
+    let_go(lock, others, wait_op_base::outcome::aborted);
 }
 
 std::uint32_t wheel_state::expiries(const waiting_entry& entry) const noexcept {
@@ -170,7 +150,8 @@ std::size_t wheel_state::take_all(waiting_entry& entry, wait_op_base::outcome ho
     std::size_t count = 0;
     while (wait_op_base* op = entry.waiting_.front()) {
         entry.waiting_.remove(*op);
-        count += take(*op, how, others);
+        take(*op, how, others);
+        ++count;
     }
     return count;
 }
@@ -185,13 +166,21 @@ void wheel_state::take_one(wait_op_base& op, wait_queue& others) noexcept {
 }
 
 /// The wait is over. Who completes on our own executor goes to `settled_`.
-std::size_t wheel_state::take(wait_op_base& op, wait_op_base::outcome how,
-                              wait_queue& others) noexcept {
+void wheel_state::take(wait_op_base& op, wait_op_base::outcome how, wait_queue& others) noexcept {
     op.entry_ = nullptr;
     op.outcome_ = how;
     op.state_.store(nullptr, std::memory_order_release);
     (op.local_ ? settled_ : others).push(op);
-    return 1;
+}
+
+/// Ends what took waits: lets go of the lock, then sees to it that they complete.
+void wheel_state::let_go(guard& lock, wait_queue& others, wait_op_base::outcome how) {
+    const bool claimed = claim_settling();
+    lock.unlock();
+    if (claimed) {
+        post_settling();
+    }
+    others.settle(how);
 }
 
 // ---- completing waits, many with one post
@@ -241,11 +230,8 @@ void wheel_state::complete_settled() {
             guard lock{state.mutex_};
             queue.append(state.settled_);
             state.settled_.append(queue);
-            const bool claimed = state.claim_settling();
-            lock.unlock();
-            if (claimed) {
-                state.post_settling();
-            }
+            wait_queue none;
+            state.let_go(lock, none, wait_op_base::outcome::expired);
         }
     } left{*this, {}};
     {

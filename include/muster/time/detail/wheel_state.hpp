@@ -87,7 +87,8 @@ private:
     std::size_t take_all(waiting_entry& entry, wait_op_base::outcome how,
                          wait_queue& others) noexcept;
     void take_one(wait_op_base& op, wait_queue& others) noexcept;
-    std::size_t take(wait_op_base& op, wait_op_base::outcome how, wait_queue& others) noexcept;
+    void take(wait_op_base& op, wait_op_base::outcome how, wait_queue& others) noexcept;
+    void let_go(guard& lock, wait_queue& others, wait_op_base::outcome how);
     void release_entries(wait_op_base::outcome how, wait_queue& others) noexcept;
 
     [[nodiscard]] bool claim_settling() noexcept;
