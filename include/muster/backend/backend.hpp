@@ -87,7 +87,8 @@ public:
     virtual bool try_run(event_sink& events);
 
     /// Takes `bytes` at once if that needs no waiting: true if all were taken, false if nothing was
-    /// (then the runtime awaits `send_input`). Throws `error` as `send_input` does. The default
+    /// (then the runtime awaits `send_input`). Throws `error` as `send_input` does. Must not block:
+    /// a due prompt may be handed over while other sessions' ticks wait behind it. The default
     /// takes nothing.
     virtual bool try_send_input(std::string_view bytes);
 
