@@ -66,6 +66,27 @@ sys::error_code code_of_try(const std::shared_ptr<supervised>& session) {
     return {};
 }
 
+/// A file that does not exist until `give`, for a child to wait for; gone with it.
+class starting_signal {
+public:
+    starting_signal() { std::filesystem::remove(path_); }
+    starting_signal(const starting_signal&) = delete;
+    starting_signal& operator=(const starting_signal&) = delete;
+    ~starting_signal() {
+        std::error_code ignored;
+        std::filesystem::remove(path_, ignored);
+    }
+
+    [[nodiscard]] std::string wait_in_shell() const {
+        return "while [ ! -e '" + path_.string() + "' ]; do sleep 0.02; done; ";
+    }
+    void give() const { std::ofstream{path_} << "go\n"; }
+
+private:
+    std::filesystem::path path_ =
+        std::filesystem::temp_directory_path() / ("muster-go-" + std::to_string(::getpid()));
+};
+
 void wait_for_output(process_world& world, const std::shared_ptr<supervised>& session,
                      const std::string& text) {
     world.until([&] { return session->sink.out.find(text) != std::string::npos; });
@@ -115,11 +136,9 @@ BOOST_AUTO_TEST_CASE(senders_that_waited_are_served_whole_and_in_order) {
 BOOST_AUTO_TEST_CASE(a_cancelled_sender_leaves_the_line_to_the_next) {
     process_world world{process_world::quick()};
     // The child must not read before the sender is cancelled, or there is nothing left to cancel.
-    const auto go =
-        std::filesystem::temp_directory_path() / ("muster-go-" + std::to_string(::getpid()));
-    std::filesystem::remove(go);
-    const auto session = world.start(world.shell(
-        "while [ ! -e " + go.string() + " ]; do sleep 0.02; done; head -c 600000 | tr -s xyz"));
+    const starting_signal go;
+    const auto session =
+        world.start(world.shell(go.wait_in_shell() + "head -c 600000 | tr -s xyz"));
     const auto first = send(session, std::string(300'000, 'x'));
     const auto second = send(session, "yyyy");
     const auto third = send(session, std::string(300'000, 'z'));
@@ -128,9 +147,8 @@ BOOST_AUTO_TEST_CASE(a_cancelled_sender_leaves_the_line_to_the_next) {
     asio::post(session->executor, [&] { second->cancel.emit(asio::cancellation_type::terminal); });
     world.until([&] { return second->done; });
     BOOST_TEST(code_of(second->failure) == make_error_code(asio::error::operation_aborted));
-    std::ofstream{go} << "go\n";
+    go.give();
     world.finish(session);
-    std::filesystem::remove(go);
     BOOST_TEST(session->sink.out == "xz");
     world.until([&] { return first->done && third->done; });
 }

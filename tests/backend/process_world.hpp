@@ -87,9 +87,10 @@ public:
         return spawn_request{session_id{id}, {"/bin/sh", "-c", std::move(script)}};
     }
 
-    /// Runs handlers until `done()`; a test failure after `limit`.
+    /// Runs handlers until `done()`; a test failure after `limit`, which only catches what hangs: a
+    /// sanitizer on a busy machine takes its time.
     template <typename Predicate>
-    void until(Predicate done, std::chrono::milliseconds limit = std::chrono::seconds{20}) {
+    void until(Predicate done, std::chrono::milliseconds limit = std::chrono::seconds{60}) {
         const auto deadline = std::chrono::steady_clock::now() + limit;
         while (!done()) {
             BOOST_REQUIRE_MESSAGE(std::chrono::steady_clock::now() < deadline,
