@@ -67,6 +67,9 @@ void checkpoint_policy::validate() const {
     if (interval.count() < 0) {
         reject("a checkpoint interval must not be negative: use 0 to turn prompting off");
     }
+    if (leeway.count() < 0) {
+        reject("a checkpoint's leeway must not be negative: use 0 for a cadence of its own");
+    }
     if (send_deadline.count() <= 0) {
         reject("a checkpoint's send deadline must be positive");
     }

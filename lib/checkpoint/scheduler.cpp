@@ -1,8 +1,21 @@
 #include <muster/checkpoint/scheduler.hpp>
 
+#include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace muster {
+namespace {
+
+/// The greatest power of two that divides `interval` and is at most `leeway`, at least 1.
+std::uint32_t grid_for(std::uint64_t interval, std::uint64_t leeway) noexcept {
+    constexpr std::uint64_t widest = std::uint64_t{1} << 31;
+    const std::uint64_t divides = interval & (~interval + 1);
+    const std::uint64_t within = std::max<std::uint64_t>(std::bit_floor(leeway), 1);
+    return static_cast<std::uint32_t>(std::min({divides, within, widest}));
+}
+
+} // namespace
 
 tick checkpoint_target::on_due(wheel_entry& entry, tick due, tick now) noexcept {
     auto& self = static_cast<checkpoint_target&>(entry);
@@ -58,11 +71,13 @@ void checkpoint_scheduler::add(checkpoint_target& target, const checkpoint_polic
         return;
     }
     target.interval_ = timers_.ticks_in(policy.interval);
+    target.grid_ = grid_for(target.interval_,
+                            static_cast<std::uint64_t>(policy.leeway / timers_.tick_length()));
     target.delays_missed_ = policy.when_missed == missed_tick_action::delay;
     target.registered_ = true;
     target.hold_target();
     const auto first = policy.spread_phase ? 1 + phase % target.interval_ : target.interval_;
-    target.schedule(next_tick() + first);
+    begin(target, first);
 }
 
 void checkpoint_scheduler::remove(checkpoint_target& target) noexcept {
@@ -75,8 +90,13 @@ void checkpoint_scheduler::remove(checkpoint_target& target) noexcept {
 void checkpoint_scheduler::postpone(checkpoint_target& target, std::chrono::nanoseconds delay) {
     if (target.registered_) {
         target.cancel(); // within a tick: else the old cadence would win when it returns
-        target.schedule(next_tick() + timers_.ticks_in(delay));
+        begin(target, timers_.ticks_in(delay));
     }
+}
+
+void checkpoint_scheduler::begin(checkpoint_target& target, std::uint64_t after) {
+    const std::uint64_t earliest = (next_tick() + after).value();
+    target.schedule(tick{(earliest + target.grid_ - 1) & ~std::uint64_t{target.grid_ - 1}});
 }
 
 /// The tick at or after now: what is counted from it is never early.

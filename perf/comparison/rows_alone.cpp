@@ -19,6 +19,15 @@ void add_wheel(row_set& all, std::size_t timers, double fire_ns) {
     }
 }
 
+void add_leeway(row_set& all) {
+    add(all, "checkpoint_1000_leeway",
+        "1,000 sessions spread over a second, moved together within 10 ms to share wake-ups")
+        .work("checkpoint", {{"sessions", "1000"}, {"ticks", "2"}, {"leeway_ms", "10"}},
+              {{"ticks", "1"}, {"interval_ms", "500"}})
+        .compare("cpu_ns_per_tick", lower, {itself(5'000)})
+        .at_most(3);
+}
+
 void add_children(row_set& all) {
     add(all, "children_200", "200 real children: spawn, first output, kill, reaped")
         .work("process_lives", {{"children", "200"}, {"rounds", "2"}}, {{"rounds", "1"}})
@@ -41,6 +50,7 @@ void add_rows_alone(row_set& all) {
     add_wheel(all, 10'000, 8);
     add_wheel(all, 100'000, 8);
     add_wheel(all, 1'000'000, 35);
+    add_leeway(all);
     add(all, "memory_1000000", "1,000,000 idle sessions with their checkpoint timers")
         .work("memory", {{"sessions", "1000000"}}, {{"sessions", "100000"}})
         .compare("bytes_per_session", lower, {itself(750)})

@@ -107,6 +107,7 @@ struct checkpoint : session_options {
     std::uint64_t ticks = 2;
     std::uint64_t interval_ms = 1'000;
     std::string phase = "spread";
+    std::uint64_t leeway_ms = 0;
     std::uint64_t threads = 1;
 
     checkpoint() { sessions = 1'000; }
@@ -117,6 +118,8 @@ struct checkpoint : session_options {
         params.number("interval_ms", interval_ms, 1, 3'600'000, "cadence");
         params.choice("phase", phase, {"spread", "together"},
                       "deadlines over the interval, or all at once");
+        params.number("leeway_ms", leeway_ms, 0, 3'600'000,
+                      "how much later a cadence may begin, to share wake-ups");
         declare_session_capacity(params);
         params.number("threads", threads, 1, 64, "threads that run the context");
     }
@@ -164,6 +167,7 @@ struct checkpoint : session_options {
         arrivals prompts(on, context.get_executor());
         runtime_options options = lean_options();
         options.checkpoint = checkpoint_policy(on.interval);
+        options.checkpoint.leeway = std::chrono::milliseconds(static_cast<std::int64_t>(leeway_ms));
         options.time = &time;
         house all(context, threads, options, hand_over::one_by_one, &prompts);
         result found;

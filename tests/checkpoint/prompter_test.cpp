@@ -174,6 +174,9 @@ BOOST_AUTO_TEST_CASE(invalid_policies_are_configuration_errors) {
     muster::checkpoint_policy policy{-1ns};
     BOOST_CHECK_EXCEPTION(policy.validate(), muster::error, is_configuration);
     policy = {};
+    policy.leeway = -1ns;
+    BOOST_CHECK_EXCEPTION(policy.validate(), muster::error, is_configuration);
+    policy.leeway = 0ns;
     policy.send_deadline = 0ns;
     BOOST_CHECK_EXCEPTION(policy.validate(), muster::error, is_configuration);
     policy = {};

@@ -57,6 +57,20 @@ public:
         policy.when_missed = missed;
         scheduler.add(added, policy, 0);
     }
+    void add_with_leeway(target& added, std::chrono::nanoseconds interval,
+                         std::chrono::nanoseconds leeway) {
+        checkpoint_policy policy{interval};
+        policy.leeway = leeway;
+        scheduler.add(added, policy, 0);
+    }
+    /// How long from now until `due` is ticked.
+    std::chrono::nanoseconds until_tick(target& due) {
+        const auto start = clock.now();
+        const auto before = due.ticks.size();
+        while (due.ticks.size() == before && clock.advance_to_next()) {
+        }
+        return clock.now() - start;
+    }
 
     asio::io_context context;
     virtual_clock clock{context};
@@ -219,6 +233,46 @@ BOOST_AUTO_TEST_CASE(a_tick_may_postpone_the_next_or_end_the_registration) {
     f.clock.advance(10s);
     BOOST_TEST(f.a.ticks.size() == 12u);
     BOOST_TEST(f.b.ticks.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(sessions_with_leeway_share_wake_ups) {
+    scheduler_fixture f;
+    f.clock.advance(1ms); // off the grid
+    f.add_with_leeway(f.a, 1s, 10ms);
+    f.clock.advance(3ms);
+    f.add_with_leeway(f.b, 1s, 10ms);
+    const auto before = f.timers.wake_ups();
+    f.clock.advance(10'010ms);
+    BOOST_TEST(f.a.ticks.size() == 10u);
+    BOOST_TEST(f.b.ticks.size() == 10u);
+    BOOST_TEST(f.timers.wake_ups() - before == 10u);
+}
+
+BOOST_AUTO_TEST_CASE(
+    leeway_makes_the_first_tick_later_never_earlier_and_then_the_cadence_is_exact) {
+    for (int started = 0; started < 20; ++started) {
+        scheduler_fixture f;
+        f.clock.advance(started * 1ms);
+        f.add_with_leeway(f.a, 1s, 10ms);
+        const auto first = f.until_tick(f.a);
+        BOOST_TEST((first >= 1s));
+        BOOST_TEST((first < 1008ms)); // 8 ticks: the greatest power of two within 10 that divides
+        BOOST_TEST((f.until_tick(f.a) == 1s));
+        BOOST_TEST((f.until_tick(f.a) == 1s));
+        f.scheduler.postpone(f.a, 500ms);
+        const auto postponed = f.until_tick(f.a);
+        BOOST_TEST((postponed >= 500ms));
+        BOOST_TEST((postponed < 508ms));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(leeway_takes_no_more_than_a_grid_that_divides_the_interval) {
+    scheduler_fixture f;
+    f.clock.advance(1ms);
+    f.add_with_leeway(f.a, 999ms, 100ms); // odd: no grid but the ticks
+    BOOST_TEST((f.until_tick(f.a) == 999ms));
+    f.add_with_leeway(f.b, 1s, 999us); // less than a tick
+    BOOST_TEST((f.until_tick(f.b) == 1s));
 }
 
 BOOST_AUTO_TEST_CASE(adding_twice_is_adding_once) {

@@ -73,6 +73,12 @@ public:
     missed_tick_action when_missed = missed_tick_action::skip;
     bool spread_phase =
         false; ///< first due after a hash-spread part of the interval instead of all of it
+    /// How much later the cadence may begin, so that prompts of several sessions share wake-ups:
+    /// one costs some 20 µs, whatever it serves. From then on it is exact. Cadences begin at
+    /// multiples of the greatest power of two of ticks that is within this and divides the
+    /// interval: with 1 ms ticks at most 8 ms for 1 s, 64 ms for 2 min, and none for 999 ms. 0:
+    /// when the session does.
+    std::chrono::nanoseconds leeway{0};
     std::chrono::nanoseconds send_deadline = std::chrono::seconds{10};
     failure_policy on_failure = failure_policy::disable_after();
 
@@ -89,7 +95,7 @@ public:
     /// Whether anything will ever be due.
     [[nodiscard]] bool is_periodic() const noexcept;
 
-    /// Throws `error{errc::configuration}`: negative interval, deadline ≤ 0, or as
+    /// Throws `error{errc::configuration}`: negative interval or leeway, deadline ≤ 0, or as
     /// `failure_policy::validate`.
     void validate() const;
 };

@@ -49,6 +49,7 @@ private:
     std::uint64_t interval_ = 0;  ///< ticks
     std::uint64_t queued_at_ = 0; ///< clock reading; not 0 while it waits for the lock
     std::chrono::nanoseconds queued_late_{0};
+    std::uint32_t grid_ = 1; ///< ticks; its cadence begins at a multiple, and divides into them
     bool delays_missed_ = false;
     bool registered_ = false;
 };
@@ -70,16 +71,16 @@ public:
     checkpoint_scheduler& operator=(const checkpoint_scheduler&) = delete;
 
     /// Registers `target`: first due one interval from now, or with `spread_phase` after the part
-    /// of it that `phase`, a hash, stands for. A policy that is not periodic registers nothing.
-    /// O(1).
+    /// of it that `phase`, a hash, stands for; up to the policy's leeway later. A policy that is
+    /// not periodic registers nothing. O(1).
     void add(checkpoint_target& target, const checkpoint_policy& policy, std::size_t phase);
 
     /// Ends the registration, if there is one. No tick comes later, but for one that has been
     /// waiting for the lock. O(1).
     void remove(checkpoint_target& target) noexcept;
 
-    /// The next tick comes after `delay`, and the cadence goes on from there. Nothing if `target`
-    /// is not registered.
+    /// The next tick comes after `delay`, or up to the policy's leeway later, and the cadence goes
+    /// on from there. Nothing if `target` is not registered.
     void postpone(checkpoint_target& target, std::chrono::nanoseconds delay);
 
     /// Lets go of all ticks that wait for the lock.
@@ -92,6 +93,7 @@ private:
                                           boost::intrusive::constant_time_size<false>>;
 
     [[nodiscard]] tick next_tick() const noexcept;
+    void begin(checkpoint_target& target, std::uint64_t after);
     void on_due(checkpoint_target& target, tick due, tick now) noexcept;
     void enqueue(checkpoint_target& target, std::uint64_t began, std::chrono::nanoseconds late);
     void deliver_queued() noexcept;
