@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/event_memory.hpp>
 #include <muster/detail/single_threaded.hpp>
 #include <muster/session/payloads.hpp>
 #include <muster/session/session_id.hpp>
@@ -7,6 +8,7 @@
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <type_traits>
@@ -36,6 +38,11 @@ struct event_node_of final : event_node {
         if constexpr (std::is_same_v<Payload, output>) {
             output_bytes = static_cast<std::uint32_t>(payload.bytes.size());
         }
+    }
+
+    static void* operator new(std::size_t size) { return allocate_event(size); }
+    static void operator delete(void* place, std::size_t size) noexcept {
+        deallocate_event(place, size);
     }
 };
 

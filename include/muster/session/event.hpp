@@ -18,7 +18,8 @@ namespace muster {
 /// safety: as `std::shared_ptr<const …>`.
 class event {
 public:
-    /// Makes an event of the payload's kind; one allocation.
+    /// Makes an event of the payload's kind: one block, which most often is that of an event that
+    /// has ended on this thread.
     template <typename Payload>
         requires event_payload<std::remove_cvref_t<Payload>> event(Payload&& payload)
             : node_{new detail::event_node_of<std::remove_cvref_t<Payload>>{
