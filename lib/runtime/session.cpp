@@ -306,7 +306,8 @@ void session::end_by_itself(std::optional<std::string> crash) {
     }
     auto* const plan = if_planned();
     if (plan != nullptr && plan->last_words) {
-        finish_with(std::move(*std::exchange(plan->last_words, std::nullopt)));
+        auto last_words = std::move(*std::exchange(plan->last_words, std::nullopt));
+        finish_with(last_words);
     } else if (crash) {
         finish(session_status::crashed, event{crashed{std::move(*crash)}});
     } else {
@@ -322,7 +323,7 @@ void session::finish(session_status status, event last_words) {
     core_->scheduler().remove(*this);
     stop_watching();
     const auto now = core_->clock().now();
-    auto published = publish_status(std::move(last_words), core_->since_start(now));
+    auto published = publish_status(last_words, core_->since_start(now));
     more().ended.store(now, std::memory_order_relaxed);
     status_.store(status, std::memory_order_release);
     channel_.close();

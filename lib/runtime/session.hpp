@@ -134,7 +134,7 @@ private:
     void settle_held_end();
     void end_by_itself(std::optional<std::string> crash);
     void finish(session_status status, event last_words);
-    void finish_with(event last_words);
+    void finish_with(event& last_words);
     void release_worker() noexcept;
 
     // starting anew, and watching for silence: session_supervision.cpp
@@ -153,11 +153,11 @@ private:
     session_awaitable<> kill_silent(session_ptr kept);
 
     // events and questions: session_events.cpp
-    void take(event value, std::chrono::nanoseconds received);
+    void take(event& value, std::chrono::nanoseconds received);
     void heed(const envelope& published);
-    envelope envelop(event value, std::chrono::nanoseconds received);
-    void publish_output(event value, std::chrono::nanoseconds received);
-    envelope publish_status(event value, std::chrono::nanoseconds received);
+    envelope envelop(event& value, std::chrono::nanoseconds received);
+    void publish_output(event& value, std::chrono::nanoseconds received);
+    envelope publish_status(event& value, std::chrono::nanoseconds received);
     void count_published(const envelope& published);
     void open_question(const envelope& published);
     envelope take_question(const needs_input_response& response);

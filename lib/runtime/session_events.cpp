@@ -76,7 +76,7 @@ void session::push(std::span<event> values) {
     note_sign_of_life();
     const auto received = core_->since_start(began);
     for (auto& value : values) {
-        take(std::move(value), received);
+        take(value, received);
     }
     if (counts_) {
         const auto elapsed = tick_clock::between(began, core_->clock().now());
@@ -86,23 +86,29 @@ void session::push(std::span<event> values) {
     }
 }
 
+inline void session::note_sign_of_life() noexcept {
+    if (auto* const extra = if_more(); extra != nullptr && extra->silence) {
+        extra->silence->last_event = core_->timers().state()->source().now();
+    }
+}
+
 /// One event of the worker; what comes after the terminal one is ignored.
-void session::take(event value, std::chrono::nanoseconds received) {
+inline void session::take(event& value, std::chrono::nanoseconds received) {
     const auto* const plan = if_planned();
     if (is_terminal(status()) || (plan != nullptr && plan->last_words)) {
         return;
     }
     if (value.kind() == event_kind::output) [[likely]] {
-        publish_output(std::move(value), received);
+        publish_output(value, received);
     } else if (!is_terminal(value.kind())) {
-        heed(publish_status(std::move(value), received));
+        heed(publish_status(value, received));
     } else if (!hold_last_words(value)) {
-        finish_with(std::move(value));
+        finish_with(value);
     }
 }
 
 /// The worker's own last words say how it ended.
-void session::finish_with(event value) {
+void session::finish_with(event& value) {
     switch (value.kind()) {
     case event_kind::done: finish(session_status::done, std::move(value)); break;
     case event_kind::killed: finish(session_status::killed, std::move(value)); break;
@@ -126,7 +132,7 @@ void session::heed(const envelope& published) {
 // The runtime's channel numbers the event, then both channels share it; nobody copies it. A number
 // of 0 means that the runtime is going away.
 
-envelope session::envelop(event value, std::chrono::nanoseconds received) {
+inline envelope session::envelop(event& value, std::chrono::nanoseconds received) {
     if (!envelope::is_publishable(value)) [[unlikely]] {
         value = envelope::clone(value);
         count<counter::event_clone_ops_total>();
@@ -134,8 +140,8 @@ envelope session::envelop(event value, std::chrono::nanoseconds received) {
     return envelope{std::move(value), id_, received};
 }
 
-void session::publish_output(event value, std::chrono::nanoseconds received) {
-    auto published = envelop(std::move(value), received);
+inline void session::publish_output(event& value, std::chrono::nanoseconds received) {
+    auto published = envelop(value, received);
     count_published(published);
     const auto bytes = published.output_bytes();
     const auto stamp = [&](std::uint64_t number) {
@@ -148,8 +154,8 @@ void session::publish_output(event value, std::chrono::nanoseconds received) {
 
 /// The latest of each status kind is kept for slow subscribers, under a key in each channel. The
 /// terminal one ends the session's channel.
-envelope session::publish_status(event value, std::chrono::nanoseconds received) {
-    auto published = envelop(std::move(value), received);
+envelope session::publish_status(event& value, std::chrono::nanoseconds received) {
+    auto published = envelop(value, received);
     count_published(published);
     const auto kind = published.kind();
     auto& keys = more();
@@ -168,7 +174,7 @@ envelope session::publish_status(event value, std::chrono::nanoseconds received)
     return published;
 }
 
-void session::count_published(const envelope& published) {
+inline void session::count_published(const envelope& published) {
     if (!counts_) {
         return;
     }

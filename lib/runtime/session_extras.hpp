@@ -111,4 +111,9 @@ inline session::extras& session::more() {
     return *present;
 }
 
+inline session::restart_plan* session::if_planned() const noexcept {
+    auto* const extra = if_more();
+    return extra == nullptr ? nullptr : extra->restart.get();
+}
+
 } // namespace muster::detail

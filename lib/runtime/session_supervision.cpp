@@ -20,11 +20,6 @@ void session::plan_restarts(const spawn_request& request) {
     }
 }
 
-session::restart_plan* session::if_planned() const noexcept {
-    auto* const extra = if_more();
-    return extra == nullptr ? nullptr : extra->restart.get();
-}
-
 /// A worker that says how it ends, and is to be started anew, has not ended the session: its words
 /// are kept until it has gone.
 bool session::hold_last_words(event& value) {
@@ -104,8 +99,8 @@ void session::announce_restart(std::string reason) {
         extra.open_questions.clear();
         attempt = ++extra.restarts;
     }
-    publish_status(event{restarted{attempt, std::move(reason)}},
-                   core_->since_start(core_->clock().now()));
+    event news{restarted{attempt, std::move(reason)}};
+    publish_status(news, core_->since_start(core_->clock().now()));
 }
 
 bool session::cancel_restart() noexcept {
@@ -140,12 +135,6 @@ void session::watch_silence() {
 void session::stop_watching() noexcept {
     if (auto* const extra = if_more(); extra != nullptr && extra->silence) {
         extra->silence->timer.cancel();
-    }
-}
-
-void session::note_sign_of_life() noexcept {
-    if (auto* const extra = if_more(); extra != nullptr && extra->silence) {
-        extra->silence->last_event = core_->timers().state()->source().now();
     }
 }
 

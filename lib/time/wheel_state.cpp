@@ -2,7 +2,8 @@
 
 #include "context_watch.hpp"
 
-#include <boost/asio/post.hpp>
+#include <boost/asio/execution/blocking.hpp>
+#include <boost/asio/require.hpp>
 
 #include <utility>
 
@@ -23,6 +24,7 @@ constexpr std::uint64_t soon = 64;
 wheel_state::wheel_state(std::unique_ptr<time_source> owned, time_source& source,
                          duration tick_length)
     : owned_source_{std::move(owned)}, source_{source}, executor_{source.get_executor()},
+      poster_{asio::require(executor_, asio::execution::blocking.never)},
       tick_length_{tick_length}, epoch_{source.now()}, alarm_{source.make_alarm()} {}
 
 void wheel_state::watch_context() {
@@ -201,11 +203,13 @@ public:
 
     void operator()() {
         const auto state = std::exchange(state_, {});
+        wait_queue over;
         {
             const guard lock{state->mutex_};
             state->settling_posted_ = false;
+            over.append(state->settled_);
         }
-        state->complete_settled();
+        state->complete(over);
     }
 
 private:
@@ -218,31 +222,34 @@ bool wheel_state::claim_settling() noexcept {
 }
 
 void wheel_state::post_settling() {
-    asio::post(executor_, settle_op{*this});
+    poster_.execute(settle_op{*this});
 }
 
 /// On our executor, without the lock. What is left, also when a handler throws, is posted.
-void wheel_state::complete_settled() {
+void wheel_state::complete(wait_queue& over) {
     struct rest {
         wheel_state& state;
-        wait_queue queue;
+        wait_queue& queue;
         ~rest() {
-            guard lock{state.mutex_};
-            queue.append(state.settled_);
-            state.settled_.append(queue);
-            wait_queue none;
-            state.let_go(lock, none, wait_op_base::outcome::expired);
+            if (!queue.empty()) {
+                state.settle_again(queue);
+            }
         }
-    } left{*this, {}};
-    {
-        const guard lock{mutex_};
-        left.queue.append(settled_);
-    }
-    for (std::size_t count = 0; count < drain_budget && !left.queue.empty(); ++count) {
-        wait_op_base& op = *left.queue.front();
-        left.queue.remove(op);
+    } left{*this, over};
+    for (std::size_t count = 0; count < drain_budget && !over.empty(); ++count) {
+        wait_op_base& op = *over.front();
+        over.remove(op);
         op.complete();
     }
+}
+
+/// Puts `left` in front of what has been settled since.
+void wheel_state::settle_again(wait_queue& left) {
+    guard lock{mutex_};
+    left.append(settled_);
+    settled_.append(left);
+    wait_queue none;
+    let_go(lock, none, wait_op_base::outcome::expired);
 }
 
 void wheel_state::destroy_settled() noexcept {
@@ -282,26 +289,26 @@ void wheel_state::disarm_if_empty() noexcept {
 }
 
 void wheel_state::on_alarm() {
-    {
-        const guard lock{mutex_};
-        if (draining_ || closed_) {
-            return;
-        }
-        draining_ = true;
-        armed_ = tick{};
-        ++wake_ups_;
+    const tick now = this->now();
+    guard lock{mutex_};
+    if (draining_ || closed_) {
+        return;
     }
-    drain();
+    draining_ = true;
+    armed_ = tick{};
+    ++wake_ups_;
+    drain(now, lock);
 }
 
-void wheel_state::drain() {
-    const tick now = this->now();
+/// Unlocks.
+void wheel_state::drain(tick now, guard& lock) {
     std::size_t budget = drain_budget;
     wait_queue others;
-    guard lock{mutex_};
+    wait_queue over; // we are where they complete
     drainer_ = std::this_thread::get_id();
     hand_out(now, budget, lock, others);
     drainer_ = {};
+    over.append(settled_);
     if (budget == 0 && !closed_) {
         lock.unlock();
         go_on_later();
@@ -311,7 +318,7 @@ void wheel_state::drain() {
         arm_if_earlier(wheel_.next_expiry(), lock);
     }
     others.settle(wait_op_base::outcome::expired);
-    complete_settled(); // we are where they complete
+    complete(over);
 }
 
 void wheel_state::hand_out(tick now, std::size_t& budget, guard& lock, wait_queue& others) {
@@ -343,7 +350,11 @@ void wheel_state::call(wheel_entry& entry, tick now, guard& lock) {
 }
 
 void wheel_state::go_on_later() {
-    asio::post(executor_, [self = boost::intrusive_ptr<wheel_state>{this}] { self->drain(); });
+    poster_.execute([self = boost::intrusive_ptr<wheel_state>{this}] {
+        const tick now = self->now();
+        guard lock{self->mutex_};
+        self->drain(now, lock);
+    });
 }
 
 // ---- the end

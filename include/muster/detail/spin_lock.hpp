@@ -4,6 +4,11 @@
 
 #include <atomic>
 #include <thread>
+#include <utility>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
 
 namespace muster::detail {
 
@@ -27,12 +32,50 @@ private:
             for (int spins = 0; locked_.load(std::memory_order_relaxed); ++spins) {
                 if (spins >= 64) {
                     std::this_thread::yield();
+                    continue;
                 }
+#if defined(__x86_64__) || defined(__i386__)
+                _mm_pause();
+#endif
             }
         } while (!try_lock());
     }
 
     std::atomic<bool> locked_{false};
+};
+
+/// Holds a spin lock for a scope, or until told otherwise: `std::unique_lock` without what it
+/// checks. Only who holds it may unlock, only who does not may lock.
+class spin_guard {
+public:
+    explicit spin_guard(spin_lock& held) noexcept : lock_{&held} { lock(); }
+    spin_guard(spin_guard&& other) noexcept
+        : lock_{other.lock_}, owns_{std::exchange(other.owns_, false)} {}
+    /// The target must not hold its lock.
+    spin_guard& operator=(spin_guard&& other) noexcept {
+        lock_ = other.lock_;
+        owns_ = std::exchange(other.owns_, false);
+        return *this;
+    }
+    ~spin_guard() {
+        if (owns_) {
+            lock_->unlock();
+        }
+    }
+
+    void lock() noexcept {
+        lock_->lock();
+        owns_ = true;
+    }
+    void unlock() noexcept {
+        owns_ = false;
+        lock_->unlock();
+    }
+    [[nodiscard]] bool owns_lock() const noexcept { return owns_; }
+
+private:
+    spin_lock* lock_;
+    bool owns_ = false;
 };
 
 } // namespace muster::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/spin_lock.hpp>
 #include <muster/error.hpp>
 #include <muster/fanout/conflation_slot.hpp>
 #include <muster/fanout/detail/channel_state.hpp>
@@ -41,7 +42,7 @@ template <typename T, typename Executor = asio::any_io_executor, std::size_t Slo
 class broadcast {
     using state_type = detail::fanout::channel_state<T, Slots, Executor>;
     using reader_type = detail::fanout::subscriber<T, Slots, Executor>;
-    using guard = std::unique_lock<detail::fanout::spin_lock>;
+    using guard = detail::spin_guard;
 
 public:
     using executor_type = Executor;
@@ -159,7 +160,7 @@ private:
     std::shared_ptr<const settings_type> settings_;
     std::atomic<state_type*> state_{nullptr};
     // Until there is a state: the counts, and their lock. Handed over to it when it is made.
-    mutable detail::fanout::spin_lock lock_;
+    mutable detail::spin_lock lock_;
     bool closed_ = false;
     std::uint64_t events_ = 0;
     std::uint64_t weight_ = 0;

@@ -98,7 +98,9 @@ public:
 
     /// Completes every wait with operation_aborted; returns how many. A wait that has expired, but
     /// whose handler has not run yet, is not among them and completes with success.
-    std::size_t cancel() { return state().cancel_waits(entry_); }
+    std::size_t cancel() {
+        return std::exchange(waited_for_, false) ? state().cancel_waits(entry_) : 0;
+    }
     /// The same for the one that was started first.
     std::size_t cancel_one() { return state().cancel_one_wait(entry_); }
 
@@ -135,6 +137,7 @@ private:
         std::decay_t<Handler> owned{std::forward<Handler>(handler)};
         detail::wait_op_base* const waiting =
             op::make(std::move(owned), executor_, state().executor(), results...);
+        waited_for_ = true;
         state().wait(entry_, *waiting, state().tick_at(expiry_));
     }
 
@@ -142,6 +145,7 @@ private:
 
     detail::waiting_entry entry_;
     time_point expiry_{};
+    bool waited_for_ = false; // since it was last cancelled
     Executor executor_;
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <muster/detail/spin_lock.hpp>
 #include <muster/fanout/broadcast_log.hpp>
-#include <muster/fanout/detail/spin_lock.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -20,7 +20,7 @@ public:
     using log_type = broadcast_log<T, Slots>;
     using segment_type = typename log_type::segment;
     using waste = typename log_type::waste;
-    using guard = std::unique_lock<spin_lock>;
+    using guard = spin_guard;
 
     channel_core(retention keep, std::uint64_t retired_limit) noexcept
         : log_{keep, retired_limit} {}

@@ -313,7 +313,7 @@ void channel_state<T, Slots, Executor>::flush_some(guard& held) {
             continue;
         }
         reader.wait = wait_state::posted;
-        if (reader.op->runs_on(settings_->executor)) {
+        if (reader.op->runs_on_channels()) {
             reader.op->run(std::move(held));
         } else {
             auto* const op = reader.op;

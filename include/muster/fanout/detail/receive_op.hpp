@@ -35,8 +35,9 @@ public:
     [[nodiscard]] channel_type& channel() const noexcept { return *channel_; }
     void mark_aborted() noexcept { aborted_ = true; }
 
-    /// Whether a function that runs on `executor` may call the handler in place.
-    [[nodiscard]] virtual bool runs_on(const Executor& executor) const noexcept = 0;
+    /// Whether a function that runs on the channel's executor may call the handler in place.
+    /// Of an operation that waits.
+    [[nodiscard]] bool runs_on_channels() const noexcept { return runs_on_channels_; }
     /// Has `run` called on the handler's executor. Without the lock.
     virtual void post() noexcept = 0;
     /// Completes, or waits on if another receive was quicker. With the lock, which it releases.
@@ -50,6 +51,7 @@ protected:
     channel_type* channel_;
     reader_type* reader_;
     bool aborted_ = false;
+    bool runs_on_channels_ = false;
 };
 
 template <typename Take, typename Handler, typename T, std::size_t Slots, typename Executor>
@@ -97,10 +99,6 @@ public:
         } else {
             wait();
         }
-    }
-
-    [[nodiscard]] bool runs_on(const Executor& executor) const noexcept override {
-        return same_executor(own_executor(), executor);
     }
 
     void post() noexcept override { asio::post(own_executor(), runner{*this}); }
@@ -218,8 +216,10 @@ private:
     // waiters together, of another executor for each.
     void wait() {
         auto& channel = *this->channel_;
-        if (!runs_on(channel.settings().executor)) {
-            work_.emplace(own_executor());
+        const executor_type own = own_executor();
+        this->runs_on_channels_ = same_executor(own, channel.settings().executor);
+        if (!this->runs_on_channels_) {
+            work_.emplace(own);
         }
         channel.wait_for_event(*this->reader_);
     }

@@ -75,10 +75,10 @@ public:
     [[nodiscard]] std::uint64_t wake_ups() const noexcept;
 
 private:
-    using guard = std::unique_lock<spin_lock>;
+    using guard = spin_guard;
     class settle_op;
 
-    void drain();
+    void drain(tick now, guard& lock);
     void hand_out(tick now, std::size_t& budget, guard& lock, wait_queue& expired);
     void call(wheel_entry& entry, tick now, guard& lock);
     void disarm_if_empty() noexcept;
@@ -93,7 +93,8 @@ private:
 
     [[nodiscard]] bool claim_settling() noexcept;
     void post_settling();
-    void complete_settled();
+    void complete(wait_queue& over);
+    void settle_again(wait_queue& left);
     void destroy_settled() noexcept;
     void await_callback(guard& lock) noexcept;
     void shut(wait_op_base::outcome how) noexcept;
@@ -101,6 +102,7 @@ private:
     const std::unique_ptr<time_source> owned_source_;
     time_source& source_;
     const asio::any_io_executor executor_;
+    const asio::any_io_executor poster_; // the same, for execute()
     const duration tick_length_;
     const time_point epoch_;
     const std::unique_ptr<alarm> alarm_;
