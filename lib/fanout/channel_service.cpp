@@ -8,9 +8,9 @@ void serviced_channel::enter_service(channel_service& service) {
     service.add(*this);
 }
 
-void serviced_channel::leave_service() noexcept {
-    if (service_ != nullptr) {
-        service_->remove(*this);
+void serviced_channel::leave_service(channel_service& service) noexcept {
+    if (next_ != this) {
+        service.remove(*this);
     }
 }
 
@@ -25,7 +25,6 @@ void channel_service::add(serviced_channel& channel) {
         first_->previous_ = &channel;
     }
     first_ = &channel;
-    channel.service_ = this;
 }
 
 void channel_service::remove(serviced_channel& channel) noexcept {
@@ -53,7 +52,7 @@ void channel_service::unlink(serviced_channel& channel) noexcept {
     if (channel.next_ != nullptr) {
         channel.next_->previous_ = channel.previous_;
     }
-    channel.service_ = nullptr;
+    channel.next_ = &channel;
 }
 
 } // namespace muster::detail::fanout

@@ -118,7 +118,13 @@ public:
     /// Asserts the structure's invariants (debug builds); for tests.
     void check_invariants() const;
     [[nodiscard]] std::size_t segments_in_ring() const noexcept { return ring_.size(); }
-    [[nodiscard]] std::size_t segments_detached() const noexcept { return detached_count_; }
+    [[nodiscard]] std::size_t segments_detached() const noexcept {
+        std::size_t count = 0;
+        for (const segment* each = detached_; each != nullptr; each = each->next) {
+            ++count;
+        }
+        return count;
+    }
 
 private:
     using slot = typename segment::slot;
@@ -204,10 +210,10 @@ private:
     std::uint64_t dropped_weight_ = 0;   // of all events before base_
     segment* spares_ = nullptr;
     segment* detached_ = nullptr; // out of the ring, but read from or pinned
-    std::size_t detached_count_ = 0;
 
     cursor* readers_ = nullptr;
-    std::size_t cursors_ = 0;
+    std::uint32_t cursors_ = 0;
+    std::uint32_t retired_count_ = 0;
     std::uint32_t parked_ = 0; // cursors at head_ while no segment holds that index
     std::uint32_t behind_ =
         0; // cursors that stand before base_; they still need what is in the ring
@@ -218,7 +224,6 @@ private:
     node* newest_ = nullptr;        // of the newest event, if that is the latest value of a key
     node* retired_first_ = nullptr; // in the order of their retirement
     node* retired_last_ = nullptr;
-    std::uint64_t retired_count_ = 0;
     std::uint64_t retired_limit_;
 };
 

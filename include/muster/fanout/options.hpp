@@ -46,7 +46,7 @@ struct retention {
 };
 
 /// What happens to a subscriber that is more than its capacity behind.
-enum class overflow_policy {
+enum class overflow_policy : std::uint8_t {
     drop_oldest, ///< it loses the oldest events; the next delivery carries the gap
     disconnect,  ///< its next receive fails with `errc::subscriber_lagged`, later ones with
                  ///< `errc::stream_closed`

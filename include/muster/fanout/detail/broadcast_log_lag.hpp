@@ -64,7 +64,8 @@ bool broadcast_log<T, Slots>::seek(cursor& reader) noexcept {
     link* place = &mark;
     for (std::size_t steps = 0; steps < search_budget && !reader.bookmark_placed; ++steps) {
         link* const before = place->previous;
-        if (before == latest_.end() || (!before->bookmark && before->index < reader.index)) {
+        if (before == latest_.end() ||
+            (!before->bookmark && static_cast<node*>(before)->index < reader.index)) {
             reader.bookmark_placed = true;
         } else {
             place = before;
@@ -84,7 +85,7 @@ bool broadcast_log<T, Slots>::skip_passed(cursor& reader) noexcept {
     link* place = mark.next;
     std::size_t steps = 0;
     while (place != latest_.end() && steps < search_budget &&
-           (place->bookmark || place->index < reader.index)) {
+           (place->bookmark || static_cast<node*>(place)->index < reader.index)) {
         place = place->next;
         ++steps;
     }
@@ -102,8 +103,11 @@ auto broadcast_log<T, Slots>::next_latest(const link* from, std::uint64_t reach)
     while (candidate != latest_.end() && candidate->bookmark) {
         candidate = candidate->next;
     }
-    const bool lost = candidate != latest_.end() && candidate->index < reach;
-    return lost ? static_cast<node*>(candidate) : nullptr;
+    if (candidate == latest_.end()) {
+        return nullptr;
+    }
+    auto* const found = static_cast<node*>(candidate);
+    return found->index < reach ? found : nullptr;
 }
 
 // Copies the latest values of the lost run, from `first` on, as many as fit into a segment. Those

@@ -159,7 +159,6 @@ void broadcast_log<T, Slots>::detach(segment& released, waste& freed) noexcept {
         detached_->previous = &released;
     }
     detached_ = &released;
-    ++detached_count_;
 }
 
 template <typename T, std::size_t Slots>
@@ -172,7 +171,6 @@ void broadcast_log<T, Slots>::free_if_idle(segment& detached, waste& freed) noex
         if (detached.next != nullptr) {
             detached.next->previous = detached.previous;
         }
-        --detached_count_;
     }
     freed.add(detached);
 }

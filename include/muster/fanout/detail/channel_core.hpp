@@ -88,7 +88,8 @@ protected:
     bool flush_posted_ = false;
     bool flush_due_ = false; // something was published since the waiters were last looked at
     bool orphaned_ = false;  // the context is gone: nothing may be posted
-    std::uint64_t holds_ = 1;
+    std::uint32_t holds_ = 1;
+    std::atomic<std::uint32_t> subscriber_count_{0};
     std::atomic<std::uint64_t> announced_{0};
     log_type log_;
 };

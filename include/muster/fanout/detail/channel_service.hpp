@@ -21,8 +21,8 @@ protected:
     ~serviced_channel() = default;
 
     void enter_service(channel_service& service);
-    /// Does nothing when the context has gone first.
-    void leave_service() noexcept;
+    /// Does nothing when the context has gone first; then `service` may be gone, too.
+    void leave_service(channel_service& service) noexcept;
 
 private:
     friend class channel_service;
@@ -30,9 +30,8 @@ private:
     /// The context dies: destroy the handlers that wait, call none.
     virtual void shutdown() noexcept = 0;
 
-    serviced_channel* next_ = nullptr;
+    serviced_channel* next_ = this; // itself: in no list, before the service and after the context
     serviced_channel* previous_ = nullptr;
-    channel_service* service_ = nullptr; // null once the context shuts down
 };
 
 /// Knows the channels whose waiting handlers an execution context owns, so that these die with it

@@ -6,11 +6,13 @@
 #include <muster/fanout/detail/subscriber.hpp>
 #include <muster/fanout/settings.hpp>
 
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace muster::detail::fanout {
@@ -102,7 +104,7 @@ public:
         : core{settings->keep, settings->retired_limit}, settings_{std::move(settings)} {
         this->enter_service(settings_->service());
     }
-    ~channel_state() override { this->leave_service(); }
+    ~channel_state() override { this->leave_service(settings_->service()); }
 
     [[nodiscard]] const settings_type& settings() const noexcept { return *settings_; }
 
@@ -139,7 +141,7 @@ public:
     }
     void wait_for_event(reader_type& reader) {
         if (!work_) {
-            work_.emplace(settings_->executor);
+            work_.emplace(asio::prefer(settings_->executor, outstanding_work::tracked));
         }
         reader.wait = wait_state::waiting;
         waiting_.push_back(reader);
@@ -155,11 +157,15 @@ public:
     [[nodiscard]] channel_totals totals() const noexcept;
     [[nodiscard]] std::uint64_t oldest_kept() const noexcept;
     [[nodiscard]] std::size_t subscriber_count() const noexcept {
-        return subscriber_count_.load(std::memory_order_relaxed);
+        return this->subscriber_count_.load(std::memory_order_relaxed);
     }
 
 private:
     class flush_op;
+    using outstanding_work = asio::execution::outstanding_work_t;
+    /// An executor whose copies are outstanding work.
+    using work = std::decay_t<decltype(asio::prefer(std::declval<const Executor&>(),
+                                                    outstanding_work::tracked))>;
 
     void shutdown() noexcept override;
     template <typename U>
@@ -169,23 +175,22 @@ private:
     [[nodiscard]] bool claim_flush() noexcept;
     void post_flush() noexcept;
     void flush_some(guard& held);
-    [[nodiscard]] std::optional<asio::executor_work_guard<Executor>> end_work() noexcept;
+    [[nodiscard]] std::optional<work> end_work() noexcept;
     void abort(guard& held, reader_type& reader) noexcept;
     void count_subscribers() noexcept {
         // relaxed: a statistic.
-        subscriber_count_.store(static_cast<std::uint32_t>(this->log_.cursors()),
-                                std::memory_order_relaxed);
+        this->subscriber_count_.store(static_cast<std::uint32_t>(this->log_.cursors()),
+                                      std::memory_order_relaxed);
     }
 
     std::shared_ptr<const settings_type> settings_;
     wait_list<reader_type> waiting_;
     wait_list<reader_type> ready_;
     // While there are waiters; taken when the first comes, given back when a flush leaves none.
-    std::optional<asio::executor_work_guard<Executor>> work_;
+    std::optional<work> work_;
     std::uint64_t lagged_events_ = 0;
     std::uint64_t lagged_bytes_ = 0;
     std::uint64_t gaps_ = 0;
-    std::atomic<std::uint32_t> subscriber_count_{0};
 };
 
 } // namespace muster::detail::fanout

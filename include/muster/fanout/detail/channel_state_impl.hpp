@@ -188,14 +188,9 @@ void channel_state<T, Slots, Executor>::abort(guard& held, reader_type& reader) 
 
 // Called with the lock; the result is to be destroyed without.
 template <typename T, std::size_t Slots, typename Executor>
-auto channel_state<T, Slots, Executor>::end_work() noexcept
-    -> std::optional<asio::executor_work_guard<Executor>> {
-    std::optional<asio::executor_work_guard<Executor>> ended;
-    if (work_ && waiting_.empty() && ready_.empty()) {
-        ended.emplace(std::move(*work_)); // a guard cannot be assigned
-        work_.reset();
-    }
-    return ended;
+auto channel_state<T, Slots, Executor>::end_work() noexcept -> std::optional<work> {
+    return work_ && waiting_.empty() && ready_.empty() ? std::exchange(work_, std::nullopt)
+                                                       : std::nullopt;
 }
 
 // --- receiving ----------------------------------------------------------------------------------

@@ -23,8 +23,9 @@ protected:
 struct conflation_link {
     conflation_link* next = nullptr;
     conflation_link* previous = nullptr;
-    std::uint64_t index = 0; ///< of the latest value's event; of a bookmark: unused
     bool bookmark = false;
+
+    conflation_link() noexcept {} // not an aggregate: its padding may be used
 
     [[nodiscard]] bool linked() const noexcept { return next != nullptr; }
 };
@@ -34,6 +35,7 @@ template <typename T>
 struct conflation_node : conflation_link {
     conflation_home<T>* home = nullptr;
     conflation_node* retired_next = nullptr;
+    std::uint64_t index = 0; ///< of the latest value's event
     std::uint64_t sequence = 0;
     std::uint64_t sequence_before = 0; ///< of the event before it
     std::uint64_t sequence_after = 0;  ///< of the event after it, once there is one

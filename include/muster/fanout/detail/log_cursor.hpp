@@ -23,10 +23,6 @@ struct log_cursor {
     std::uint64_t weight = 0; ///< of all events before it
     std::uint64_t capacity = 0;
     std::uint64_t capacity_bytes = unlimited;
-    overflow_policy overflow = overflow_policy::drop_oldest;
-
-    bool lost = false;               ///< `index` lies in the overwritten part, in no segment
-    bool disconnected = false;       ///< fell behind under `disconnect`; no longer in the log
     std::uint64_t lost_sequence = 0; ///< of the event at `index` while `lost`
 
     /// Latest values out of an overwritten run, still to be delivered. Counted as pinned.
@@ -36,8 +32,11 @@ struct log_cursor {
 
     /// Every conflation node before it has a smaller index than `index`. In the list from the first
     /// lag on.
-    conflation_link bookmark;
+    [[no_unique_address]] conflation_link bookmark; // what follows fits into its padding
     bool bookmark_placed = false;
+    overflow_policy overflow = overflow_policy::drop_oldest;
+    bool lost = false;         ///< `index` lies in the overwritten part, in no segment
+    bool disconnected = false; ///< fell behind under `disconnect`; no longer in the log
 
     std::uint64_t delivered_events = 0;
     std::uint64_t delivered_bytes = 0;

@@ -32,14 +32,14 @@ public:
     void deallocate(void* block, std::size_t size) noexcept {
         if (block_ == nullptr || size > size_) {
             std::swap(block, block_);
-            size_ = size;
+            size_ = static_cast<std::uint32_t>(size);
         }
         ::operator delete(block);
     }
 
 private:
     void* block_ = nullptr;
-    std::size_t size_ = 0;
+    std::uint32_t size_ = 0;
 };
 
 /// Where a subscription's pending receive stands.
@@ -61,14 +61,14 @@ struct wait_link {
 template <typename T, std::size_t Slots, typename Executor>
 struct subscriber : log_cursor<T, Slots>, wait_link {
     receive_op_base<T, Slots, Executor>* op = nullptr;
+    // Written by the subscription's own executor, read by whoever inspects; relaxed: a statistic.
+    std::atomic<std::uint64_t> polls{0};
+    std::atomic<std::uint64_t> last_poll_time{0};
+    [[no_unique_address]] op_memory memory; // what follows fits into its padding
     wait_state wait = wait_state::none;
     bool dropped = false;      ///< the handle is gone
     bool ended = false;        ///< has been told that the stream is closed
     std::uint8_t in_a_row = 0; ///< receives done at once, see `subscription::patience`
-    // Written by the subscription's own executor, read by whoever inspects; relaxed: a statistic.
-    std::atomic<std::uint64_t> polls{0};
-    std::atomic<std::uint64_t> last_poll_time{0};
-    op_memory memory;
     std::unique_ptr<const std::string> label; ///< null: it has no name
 
     [[nodiscard]] const std::string& name() const noexcept {
