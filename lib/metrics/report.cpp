@@ -1,29 +1,30 @@
 #include <muster/metrics/report.hpp>
 
+#include "metrics/report_rows.hpp"
+#include "metrics/row_writer.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <tuple>
 
 namespace muster {
 namespace {
 
 using json = nlohmann::ordered_json;
 
-/// Readers that keep numbers as doubles hold integers up to here exactly.
-constexpr std::uint64_t largest_exact = std::uint64_t{1} << 53;
+using detail::largest_exact_integer;
 
 json number(std::uint64_t value) {
-    return value > largest_exact ? json(std::to_string(value)) : json(value);
+    return value > largest_exact_integer ? json(std::to_string(value)) : json(value);
 }
 
 json number(double value) {
     if (!std::isfinite(value)) {
         return nullptr;
     }
-    const bool whole = std::trunc(value) == value && std::abs(value) <= double{largest_exact};
+    const bool whole =
+        std::trunc(value) == value && std::abs(value) <= double{largest_exact_integer};
     return whole ? json(static_cast<std::int64_t>(value)) : json(value);
 }
 
@@ -151,13 +152,6 @@ json statistics_section(const report& source) {
     return section;
 }
 
-template <std::size_t Size>
-void put_counters(json& target, const basic_counter_values<Size>& values) {
-    for (std::size_t i = 0; i < Size; ++i) {
-        target[std::string{counter_table[i].name}] = or_null(values.get(static_cast<counter>(i)));
-    }
-}
-
 json totals_section(const runtime_snapshot& state) {
     json by_status = json::object();
     for (std::size_t i = 0; i < session_status_count; ++i) {
@@ -169,7 +163,10 @@ json totals_section(const runtime_snapshot& state) {
                  {"metrics_enabled", state.metrics_enabled},
                  {"session_count", number(state.session_count())},
                  {"session_count_by_status", std::move(by_status)}};
-    put_counters(section, state.totals);
+    for (std::size_t i = 0; i < counter_count; ++i) {
+        section[std::string{counter_table[i].name}] =
+            or_null(state.totals.get(static_cast<counter>(i)));
+    }
     section["events_received_rate_per_sec_x1000"] =
         or_null(state.events_received_rate_per_sec_x1000());
     return section;
@@ -187,71 +184,6 @@ json latencies_section(const runtime_snapshot& state) {
         }
     }
     return section;
-}
-
-json row_of(const session_row& session) {
-    json row{{"id", session.id.str()},
-             {"status", to_string(session.status)},
-             {"visibility", to_string(session.visibility)},
-             {"age_ns", number(session.age)}};
-    put_counters(row, session.counters);
-    row["events_received_rate_per_sec_x1000"] =
-        or_null(session.events_received_rate_per_sec_x1000());
-    return row;
-}
-
-json row_of(const subscriber_row& subscriber) {
-    return {{"name", subscriber.name},
-            {"scope", subscriber.session ? "session" : "global"},
-            {"session_id", subscriber.session ? json(subscriber.session->str()) : json(nullptr)},
-            {"cursor_sequence", number(subscriber.cursor)},
-            {"backlog_events", number(subscriber.backlog_events)},
-            {"backlog_bytes", number(subscriber.backlog_bytes)},
-            {"oldest_unread_age_ns", or_null(subscriber.oldest_unread_age)},
-            {"lagged_events", number(subscriber.lagged_events)},
-            {"lagged_bytes", number(subscriber.lagged_bytes)},
-            {"since_last_poll_ns", or_null(subscriber.since_last_poll)},
-            {"delivered_events", number(subscriber.delivered_events)}};
-}
-
-/// Greater is worse; equal ones are listed by name.
-auto badness(const session_row& row) {
-    const auto value = [&](counter which) {
-        return row.counters.value_or_zero(which);
-    };
-    return std::tuple{value(counter::queue_pressure_dropped_events_total),
-                      value(counter::checkpoint_send_failures_total) +
-                          value(counter::checkpoint_send_timeouts_total),
-                      value(counter::event_dispatch_nanos_total)};
-}
-
-auto badness(const subscriber_row& row) {
-    return std::tuple{row.lagged_events, row.backlog_events};
-}
-
-const session_id& name_of(const session_row& row) {
-    return row.id;
-}
-const std::string& name_of(const subscriber_row& row) {
-    return row.name;
-}
-
-template <typename Row>
-json worst_first(const std::vector<Row>& all, std::size_t max_rows) {
-    std::vector<const Row*> order(all.size());
-    std::transform(all.begin(), all.end(), order.begin(), [](const Row& row) { return &row; });
-    const std::size_t kept = std::min(max_rows, order.size());
-    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(),
-                      [](const Row* left, const Row* right) {
-                          const auto a = badness(*left);
-                          const auto b = badness(*right);
-                          return a != b ? a > b : name_of(*left) < name_of(*right);
-                      });
-    json rows = json::array();
-    for (std::size_t i = 0; i < kept; ++i) {
-        rows.push_back(row_of(*order[i]));
-    }
-    return {{"rows", std::move(rows)}, {"omitted", order.size() - kept}};
 }
 
 json thresholds_section(const std::vector<threshold>& thresholds) {
@@ -298,6 +230,12 @@ json elapsed_ms(const report& source) {
     return source.scenario ? number(milliseconds{source.elapsed}.count()) : json(nullptr);
 }
 
+/// What stands between the braces of an object that is not empty, without the outer line ends.
+std::string members(const json& object) {
+    const std::string text = object.dump(2, ' ', false, json::error_handler_t::replace);
+    return text.substr(2, text.size() - 4);
+}
+
 } // namespace
 
 threshold::threshold(std::string label, std::string_view relation, double bound, double value)
@@ -312,23 +250,26 @@ bool report::passed() const noexcept {
 
 std::string to_json(const report& source, std::size_t max_rows) {
     const auto& state = source.state;
-    const json document{
-        {"schema", "muster-report"},
-        {"schema_version", report_schema_version},
-        {"kind", source.scenario ? "perf-scenario" : "runtime-snapshot"},
-        {"run", run_section(source.run)},
-        {"environment", environment_section(source.environment)},
-        {"scenario", scenario_section(source.scenario)},
-        {"elapsed_ms", elapsed_ms(source)},
-        {"repetitions", repetitions_section(source)},
-        {"statistics", statistics_section(source)},
-        {"totals", state ? totals_section(*state) : json(nullptr)},
-        {"latencies", state ? latencies_section(*state) : json(nullptr)},
-        {"sessions", state ? worst_first(state->sessions, max_rows) : json(nullptr)},
-        {"subscribers", state ? worst_first(state->subscribers, max_rows) : json(nullptr)},
-        {"thresholds", thresholds_section(source.thresholds)},
-        {"baseline", baseline_section(source.baseline)}};
-    return document.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
+    const json head{{"schema", "muster-report"},
+                    {"schema_version", report_schema_version},
+                    {"kind", source.scenario ? "perf-scenario" : "runtime-snapshot"},
+                    {"run", run_section(source.run)},
+                    {"environment", environment_section(source.environment)},
+                    {"scenario", scenario_section(source.scenario)},
+                    {"elapsed_ms", elapsed_ms(source)},
+                    {"repetitions", repetitions_section(source)},
+                    {"statistics", statistics_section(source)},
+                    {"totals", state ? totals_section(*state) : json(nullptr)},
+                    {"latencies", state ? latencies_section(*state) : json(nullptr)}};
+    const json tail{{"thresholds", thresholds_section(source.thresholds)},
+                    {"baseline", baseline_section(source.baseline)}};
+    std::string text = "{\n" + members(head);
+    text += ",\n  \"sessions\": ";
+    text += state ? detail::rows_of(state->sessions, max_rows) : "null";
+    text += ",\n  \"subscribers\": ";
+    text += state ? detail::rows_of(state->subscribers, max_rows) : "null";
+    text += ",\n" + members(tail) + "\n}\n";
+    return text;
 }
 
 } // namespace muster

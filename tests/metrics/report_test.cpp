@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <limits>
@@ -135,6 +136,22 @@ report bare_report() {
     return result;
 }
 
+/// Values at the edges, and text that needs escapes.
+report odd_report() {
+    auto result = snapshot_report();
+    auto& state = *result.state;
+    state.add(session_row{session_id{"quote \" backslash \\ slash / umlaut \u00e4 \x7f"}});
+    state.subscribers.emplace_back("line\nend, tab\t, bell \x07, zero " + std::string(1, '\0'),
+                                   session_id{"\xff\""});
+    state.subscribers.emplace_back("", std::nullopt);
+    auto& row = state.sessions.front();
+    row.age = std::chrono::nanoseconds{-1};
+    row.counters.set(counter::output_bytes_total, std::uint64_t{1} << 53);
+    row.counters.set(counter::events_received_total, (std::uint64_t{1} << 53) + 1);
+    row.counters.set(counter::event_dispatch_nanos_total, UINT64_MAX);
+    return result;
+}
+
 /// Compares with the sample that the JSON Schema is checked with; MUSTER_TEST_UPDATE=1 rewrites it.
 void expect_sample(const report& source, const std::string& name, std::size_t max_rows = 100) {
     const auto path = std::string{test::samples_directory} + "/" + name;
@@ -181,6 +198,14 @@ BOOST_AUTO_TEST_CASE(integers_that_readers_would_round_are_strings) {
     const auto totals = parsed(snapshot_report()).at("totals");
     BOOST_TEST(totals.at("event_dispatch_nanos_total") == "18446744073709551615");
     BOOST_TEST(totals.at("output_bytes_total") == 9'007'199'254'740'992U);
+    const auto rows = parsed(odd_report()).at("sessions").at("rows");
+    const auto row = std::find_if(rows.begin(), rows.end(), [](const json& candidate) {
+        return candidate.at("output_bytes_total") == 9'007'199'254'740'992U;
+    });
+    BOOST_REQUIRE(row != rows.end());
+    BOOST_TEST(row->at("events_received_total") == "9007199254740993");
+    BOOST_TEST(row->at("event_dispatch_nanos_total") == "18446744073709551615");
+    BOOST_TEST(row->at("age_ns") == 0, "a negative time");
 }
 
 BOOST_AUTO_TEST_CASE(what_was_not_measured_is_null) {
@@ -206,6 +231,42 @@ BOOST_AUTO_TEST_CASE(the_worst_sessions_and_subscribers_come_first) {
     BOOST_TEST(sessions.at("omitted") == 2);
     BOOST_TEST(document.at("subscribers").at("rows").at(0).at("name") == "slow");
     BOOST_TEST(document.at("subscribers").at("omitted") == 0);
+}
+
+BOOST_AUTO_TEST_CASE(documents_read_as_if_the_json_library_had_written_all_of_them) {
+    auto empty = bare_report();
+    empty.state->sessions.clear();
+    for (const auto& source :
+         {scenario_report(), variant_report(), bare_report(), odd_report(), empty}) {
+        for (const std::size_t max_rows : {0U, 1U, 100U}) {
+            const auto document = to_json(source, max_rows);
+            BOOST_TEST(nlohmann::ordered_json::parse(document).dump(2) + '\n' == document);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_row_of_a_session_has_all_that_the_snapshot_has) {
+    const auto source = scenario_report();
+    const auto rows = parsed(source).at("sessions").at("rows");
+    BOOST_REQUIRE(rows.size() == source.state->sessions.size());
+    for (const auto& session : source.state->sessions) {
+        const auto row = std::find_if(rows.begin(), rows.end(), [&](const json& candidate) {
+            return candidate.at("id") == session.id.str();
+        });
+        if (row == rows.end()) {
+            BOOST_TEST(session.id.str() == "bad \xff utf-8");
+            continue;
+        }
+        BOOST_TEST(row->at("status") == to_string(session.status));
+        BOOST_TEST(row->at("age_ns") == session.age.count());
+        BOOST_TEST(row->at("events_received_rate_per_sec_x1000") ==
+                   session.events_received_rate_per_sec_x1000().value());
+        for (std::size_t i = 0; i < session_counter_count; ++i) {
+            const std::string name{counter_table[i].name};
+            BOOST_TEST(row->at(name) == session.counters.get(static_cast<counter>(i)).value(),
+                       session.id.str() << ": " << name);
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_report_passes_when_every_threshold_holds) {
