@@ -101,6 +101,17 @@ BOOST_AUTO_TEST_CASE(every_distance_around_the_level_borders_is_exact) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_deadline_almost_a_round_ahead_does_not_come_down_with_the_slot_of_this_one) {
+    timer_wheel wheel;
+    named_entry near{1};
+    named_entry far{2};
+    wheel.schedule(near, tick{1030}); // among the slots of 8 ticks: in that of 1024 to 1031
+    BOOST_TEST(advance(wheel, 1029).empty());
+    wheel.schedule(far, tick{1029 + 8191});
+    wheel.check_invariants();
+    require_equal(advance(wheel, 10'000), {{1030, 1}, {9220, 2}});
+}
+
 BOOST_AUTO_TEST_CASE(the_next_expiry_is_the_earliest_deadline_over_all_distances) {
     timer_wheel wheel;
     std::deque<named_entry> entries(60);

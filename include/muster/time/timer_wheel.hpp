@@ -67,8 +67,8 @@ private:
 /// ticks on); `next_expiry` O(levels). `advance` and `take_due` do at most `budget` moves and
 /// hand-outs in a call.
 ///
-/// Not thread-safe. Memory: 44 KB, and 5 MB of address space of which only slots in use are
-/// touched (160 KB while all is due within 1024 ticks).
+/// Not thread-safe. Memory: 20 KB, and 3 MB of address space of which only slots in use are touched
+/// (80 KB while all is due within 1024 ticks).
 ///
 /// How: levels of 1024 slots, each level's slots 8 times as wide as those of the level below, after
 /// Varghese and Lauck (1987); levels overlap, as in Linux's timer wheel (2015), so that an entry
@@ -135,18 +135,21 @@ private:
     using link = detail::wheel_link;
 
     static constexpr std::size_t slots = detail::occupancy::slots;
-    static constexpr std::size_t levels = 19; // the last one reaches to the end of time
+    /// A slot's entries are dealt out to several chains in turn, so that the next few can be
+    /// fetched at once instead of each by way of the one before. `placed_` restores the order.
+    static constexpr std::size_t chains = detail::occupancy::chains;
+    static constexpr std::size_t rows = detail::occupancy::rows;
+    static constexpr std::size_t levels = rows / 2; // the last one reaches to the end of time
     static constexpr std::size_t direct_levels =
         4; // levels whose slots fit into level 0 as a whole
+    static constexpr unsigned slot_bits = std::countr_zero(slots);
     static constexpr unsigned level_bits = 3;
-    static constexpr std::size_t rows = 2 * levels;
     static constexpr std::uint64_t coarse_rows = ~std::uint64_t{3}; // all but level 0's
-    static constexpr std::size_t chains = 8;
 
-    /// A slot's entries, dealt out to several chains in turn, so that the next few entries can be
-    /// fetched at once instead of each by way of the one before. `placed_` restores the order.
-    struct alignas(64) slot_group {
-        link anchor[chains];
+    /// A lower bound of what a group holds.
+    struct group_bounds {
+        std::uint64_t earliest; // deadline
+        std::uint64_t oldest;   // placement
     };
 
     /// Each level has two rows. Entries that come down from a coarser level go to the elder row and
@@ -162,25 +165,29 @@ private:
     [[nodiscard]] static timer_entry& entry_of(link& node) noexcept {
         return static_cast<timer_entry&>(node);
     }
-    [[nodiscard]] std::size_t slot_at(std::size_t level, tick at) const noexcept {
+    [[nodiscard]] static constexpr std::size_t slot_at(std::size_t level, tick at) noexcept {
         return (at.value() >> shift_of(level)) % slots;
     }
     [[nodiscard]] static constexpr std::size_t group_of(std::size_t row,
                                                         std::size_t slot) noexcept {
-        return row * slots + slot;
+        return detail::occupancy::group_of(row, slot);
     }
-    [[nodiscard]] bool holds(std::size_t group) const noexcept { return live_[group] != 0; }
+    [[nodiscard]] bool holds(std::size_t group) const noexcept {
+        return occupied_.chains_of(group) != 0;
+    }
+    [[nodiscard]] group_bounds& bounds_of(std::size_t group) const noexcept {
+        return bounds_[group / chains];
+    }
 
     void append(timer_entry& entry, std::size_t group) noexcept;
     void unlink(timer_entry& entry) noexcept;
-    void open_chain(std::size_t group, std::size_t chain) noexcept;
-    void close_chain(const link& anchor) noexcept;
-    [[nodiscard]] timer_entry* take_front(std::size_t group) noexcept;
-    [[nodiscard]] timer_entry& oldest(std::size_t group) const noexcept;
+    [[nodiscard]] timer_entry& take_front(std::size_t group) noexcept;
+    [[nodiscard]] std::size_t oldest(std::size_t group) const noexcept;
 
-    void place_far(timer_entry& entry) noexcept;
+    void place_far(timer_entry& entry, std::uint64_t ahead) noexcept;
     void place_coarse(timer_entry& entry, std::size_t row) noexcept;
     [[nodiscard]] bool open_next(tick now, std::size_t& budget) noexcept;
+    void reach(tick at) noexcept;
     [[nodiscard]] bool coarse_due() const noexcept;
     [[nodiscard]] bool take_apart_row(std::size_t row, std::size_t& budget) noexcept;
     [[nodiscard]] bool take_apart(std::size_t& budget) noexcept;
@@ -191,18 +198,15 @@ private:
     void check_entry(const timer_entry& entry, std::size_t group) const;
 
     tick now_;
-    bool taking_apart_ = false; // the coarse slots around now_ are not emptied yet
-    std::uint64_t occupied_rows_ = 0;
     std::size_t size_ = 0;
     std::uint64_t placements_ = 0;
-    std::size_t taken_from_ = 0; // the group that the last hand-out came from
-    std::uint64_t expected_ = 0; // one more than its placed_; nothing in that group is older
-    detail::occupancy occupied_[rows];
-    std::unique_ptr<std::uint8_t[]> live_; // which chains of each group are not empty
-    // Neither is initialised: valid are only the anchors of live chains, and the earliest deadlines
-    // of coarse groups that are not empty. Untouched pages cost no memory.
-    std::unique_ptr<slot_group[]> groups_;
-    std::unique_ptr<std::uint64_t[]> earliest_;
+    std::size_t current_ = 0;   // which of the two groups of now_ is handed out
+    bool taking_apart_ = false; // the coarse slots around now_ are not emptied yet
+    // Neither is initialised: valid are the anchors of chains that are not empty, and the bounds of
+    // groups that are not. Untouched pages cost no memory.
+    std::unique_ptr<link[]> anchors_;
+    std::unique_ptr<group_bounds[]> bounds_;
+    detail::occupancy occupied_;
 };
 
 // ---- implementation
@@ -212,12 +216,12 @@ inline void timer_wheel::schedule(timer_entry& entry, tick due) noexcept {
     if (entry.scheduled()) {
         unlink(entry);
     }
-    entry.due_ = due > now_ ? due : now_ + 1;
-    ++size_;
-    if (entry.due_ - now_ < slots) {
-        [[likely]] append(entry, group_of(row_of(0, false), slot_at(0, entry.due_)));
+    const std::uint64_t ahead = due > now_ ? due - now_ : 1;
+    entry.due_ = now_ + ahead;
+    if (ahead < slots) {
+        append(entry, group_of(row_of(0, false), slot_at(0, entry.due_)));
     } else {
-        place_far(entry);
+        place_far(entry, ahead);
     }
 }
 
@@ -231,15 +235,11 @@ inline bool timer_wheel::cancel(timer_entry& entry) noexcept {
 
 inline timer_entry* timer_wheel::take_due(tick now, std::size_t& budget) noexcept {
     while (budget != 0) {
-        // Nothing can be scheduled for now_, so its slots only ever shrink while they are taken.
-        const std::size_t slot = slot_at(0, now_);
-        if (const std::size_t elder = group_of(row_of(0, true), slot);
-            holds(elder) && !taking_apart_) {
-            return --budget, take_front(elder);
-        }
-        if (const std::size_t exact = group_of(row_of(0, false), slot);
-            holds(exact) && !taking_apart_) {
-            return --budget, take_front(exact);
+        // Nothing can be scheduled for now_: all that its groups ever gain comes from coarser
+        // slots, and goes to the end of the elder one.
+        if (holds(current_)) {
+            --budget;
+            return &take_front(current_);
         }
         if (!open_next(now, budget)) {
             return nullptr;
@@ -248,41 +248,43 @@ inline timer_entry* timer_wheel::take_due(tick now, std::size_t& budget) noexcep
     return nullptr;
 }
 
+/// Finds the finest level whose ring reaches the deadline. For a given deadline that level never
+/// gets coarser as time goes by, which is what the order of rows relies on.
+inline void timer_wheel::place_far(timer_entry& entry, std::uint64_t ahead) noexcept {
+    const auto highest_bit = 63U ^ static_cast<unsigned>(std::countl_zero(ahead));
+    std::size_t level = (highest_bit - (slot_bits - level_bits)) / level_bits;
+    const unsigned shift = shift_of(level);
+    // One more if the slot would be the one that now_ is in, a round later.
+    level += ((entry.due_.value() >> shift) - (now_.value() >> shift)) / slots;
+    place_coarse(entry, row_of(level, false));
+}
+
+inline void timer_wheel::place_coarse(timer_entry& entry, std::size_t row) noexcept {
+    const std::uint64_t due = entry.due_.value();
+    const std::size_t group = group_of(row, slot_at(row / 2, entry.due_));
+    append(entry, group);
+    if (due < bounds_of(group).earliest) {
+        bounds_of(group).earliest = due;
+    }
+}
+
 inline void timer_wheel::append(timer_entry& entry, std::size_t group) noexcept {
-    entry.placed_ = placements_++;
-    const std::size_t chain = entry.placed_ % chains;
-    link& anchor = groups_[group].anchor[chain];
-    if ((live_[group] >> chain & 1) == 0) {
-        open_chain(group, chain);
+    const std::uint64_t placed = placements_++;
+    const std::size_t chain = group + placed % chains;
+    entry.placed_ = placed;
+    ++size_;
+    link& anchor = anchors_[chain];
+    if (!occupied_.test(chain)) {
+        if (occupied_.set(chain)) {
+            bounds_of(group) = {entry.due_.value(), placed};
+        }
+        anchor.next = anchor.prev = &anchor;
     }
-    entry.prev = anchor.prev;
+    link& last = *anchor.prev;
     entry.next = &anchor;
-    anchor.prev->next = &entry;
+    last.next = &entry;
+    entry.prev = &last;
     anchor.prev = &entry;
-}
-
-inline void timer_wheel::open_chain(std::size_t group, std::size_t chain) noexcept {
-    link& anchor = groups_[group].anchor[chain];
-    anchor.next = anchor.prev = &anchor;
-    if (live_[group] == 0) {
-        occupied_[group / slots].set(group % slots);
-        occupied_rows_ |= std::uint64_t{1} << group / slots;
-    }
-    live_[group] = static_cast<std::uint8_t>(live_[group] | 1U << chain);
-}
-
-inline void timer_wheel::close_chain(const link& anchor) noexcept {
-    const auto index = static_cast<std::size_t>(&anchor - groups_[0].anchor);
-    const std::size_t group = index / chains;
-    live_[group] = static_cast<std::uint8_t>(live_[group] & ~(1U << index % chains));
-    if (live_[group] != 0) {
-        return;
-    }
-    const std::size_t row = group / slots;
-    occupied_[row].reset(group % slots);
-    if (occupied_[row].empty()) {
-        occupied_rows_ &= ~(std::uint64_t{1} << row);
-    }
 }
 
 inline void timer_wheel::unlink(timer_entry& entry) noexcept {
@@ -293,25 +295,30 @@ inline void timer_wheel::unlink(timer_entry& entry) noexcept {
     entry.next = nullptr;
     --size_;
     if (&next == &prev) { // only the anchor is left of this chain
-        close_chain(next);
+        occupied_.reset(static_cast<std::size_t>(&next - anchors_.get()));
     }
 }
 
-inline timer_entry* timer_wheel::take_front(std::size_t group) noexcept {
-    if (group != taken_from_) {
-        taken_from_ = group;
-        expected_ = oldest(group).placed_;
-    }
-    const std::size_t chain = expected_ % chains;
-    link* const guess = groups_[group].anchor[chain].next;
+inline timer_entry& timer_wheel::take_front(std::size_t group) noexcept {
+    std::uint64_t& expected = bounds_of(group).oldest;
+    std::size_t chain = group + expected % chains;
     // Placement numbers are consecutive where a burst was scheduled; otherwise the heads are
     // compared.
-    const bool right = (live_[group] >> chain & 1) != 0 && entry_of(*guess).placed_ == expected_;
-    timer_entry& front = right ? entry_of(*guess) : oldest(group);
-    expected_ = front.placed_ + 1;
-    __builtin_prefetch(front.next, 1);
-    unlink(front);
-    return &front;
+    if (!occupied_.test(chain) || entry_of(*anchors_[chain].next).placed_ != expected) {
+        chain = oldest(group);
+    }
+    link& anchor = anchors_[chain];
+    timer_entry& front = entry_of(*anchor.next);
+    link& next = *front.next;
+    expected = front.placed_ + 1;
+    anchor.next = &next;
+    next.prev = &anchor;
+    front.next = nullptr;
+    --size_;
+    if (&next == &anchor) {
+        occupied_.reset(chain);
+    }
+    return front;
 }
 
 } // namespace muster
