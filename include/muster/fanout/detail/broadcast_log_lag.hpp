@@ -106,8 +106,8 @@ auto broadcast_log<T, Slots>::next_latest(const link* from, std::uint64_t reach)
     if (candidate == latest_.end()) {
         return nullptr;
     }
-    auto* const found = static_cast<node*>(candidate);
-    return found->index < reach ? found : nullptr;
+    auto* const latest = static_cast<node*>(candidate);
+    return latest->index < reach ? latest : nullptr;
 }
 
 // Copies the latest values of the lost run, from `first` on, as many as fit into a segment. Those

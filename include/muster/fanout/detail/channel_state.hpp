@@ -164,8 +164,8 @@ private:
     class flush_op;
     using outstanding_work = asio::execution::outstanding_work_t;
     /// An executor whose copies are outstanding work.
-    using work = std::decay_t<decltype(asio::prefer(std::declval<const Executor&>(),
-                                                    outstanding_work::tracked))>;
+    using tracked_work = std::decay_t<decltype(asio::prefer(std::declval<const Executor&>(),
+                                                            outstanding_work::tracked))>;
 
     void shutdown() noexcept override;
     template <typename U>
@@ -175,7 +175,7 @@ private:
     [[nodiscard]] bool claim_flush() noexcept;
     void post_flush() noexcept;
     void flush_some(guard& held);
-    [[nodiscard]] std::optional<work> end_work() noexcept;
+    [[nodiscard]] std::optional<tracked_work> end_work() noexcept;
     void abort(guard& held, reader_type& reader) noexcept;
     void count_subscribers() noexcept {
         // relaxed: a statistic.
@@ -187,7 +187,7 @@ private:
     wait_list<reader_type> waiting_;
     wait_list<reader_type> ready_;
     // While there are waiters; taken when the first comes, given back when a flush leaves none.
-    std::optional<work> work_;
+    std::optional<tracked_work> work_;
     std::uint64_t lagged_events_ = 0;
     std::uint64_t lagged_bytes_ = 0;
     std::uint64_t gaps_ = 0;
