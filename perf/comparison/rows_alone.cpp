@@ -28,6 +28,18 @@ void add_leeway(row_set& all) {
         .at_most(3);
 }
 
+void add_floor(row_set& all) {
+    auto& added = add(all, "floor", "what everything is made of, on this machine")
+                      .work("floor", {}, {{"operations", "100000"}, {"wake_ups", "100"}})
+                      .at_most(1);
+    for (const char* const figure :
+         {"tick_clock_ns", "steady_clock_ns", "cell_ns", "atomic_add_ns", "mutex_ns",
+          "malloc_free_ns", "memory_ns", "post_ns", "strand_hop_ns", "light_strand_hop_ns",
+          "coroutine_resume_ns", "wake_up_ns"}) {
+        added.compare(figure, lower);
+    }
+}
+
 void add_children(row_set& all) {
     add(all, "children_200", "200 real children: spawn, first output, kill, reaped")
         .work("process_lives", {{"children", "200"}, {"rounds", "2"}}, {{"rounds", "1"}})
@@ -65,6 +77,7 @@ void add_rows_alone(row_set& all) {
         .compare("on_to_off_ratio", lower, {itself(1.05)})
         .at_most(2);
     add_children(all);
+    add_floor(all);
 }
 
 } // namespace muster::perf

@@ -44,13 +44,16 @@ task<> try_then_wait(subscriber<Payload>& self, rounds& bursts) {
     }
 }
 
-/// A `receive` for every event, which waits only where there is none. Reports whenever a whole
-/// burst is in, for it does not see the channel empty. Ends with the exception that says it is
-/// closed.
+/// A receive for every event, which waits only where there is none. Reports whenever a whole burst
+/// is in, for it does not see the channel empty.
 template <class Payload>
 task<> read_one_by_one(subscriber<Payload>& self, rounds& bursts, std::uint64_t burst) {
     for (;;) {
-        const auto next = co_await self.events.receive();
+        auto receive = self.events.async_receive(tuple);
+        const auto [ended, next] = co_await std::move(receive);
+        if (ended) {
+            co_return;
+        }
         self.take(next);
         if (self.taken + self.lost - self.told >= burst) {
             bursts.took(self.fresh());

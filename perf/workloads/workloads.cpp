@@ -16,6 +16,7 @@ const registry& all_workloads() {
         add_wheel(all);
         add_metrics_cost(all);
         add_processes(all);
+        add_floor(all);
         return all;
     }();
     return workloads;

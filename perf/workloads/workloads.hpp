@@ -17,6 +17,7 @@ void add_timers(registry& all);
 void add_wheel(registry& all);
 void add_metrics_cost(registry& all);
 void add_processes(registry& all);
+void add_floor(registry& all);
 
 /// Every workload, in the order of WORKLOADS.md.
 [[nodiscard]] const registry& all_workloads();
