@@ -133,14 +133,14 @@ public:
     /// Listens to all sessions, present and future. Never waits. Errors: `stream_expired`,
     /// `configuration`.
     [[nodiscard]] global_subscription
-    subscribe_all(subscribe_options options = subscribe_options{});
+    subscribe_all(const subscribe_options& options = subscribe_options{});
 
     /// How prompts end. Nobody listens: it costs nothing. Never waits.
     [[nodiscard]] receipt_subscription
-    subscribe_receipts(subscribe_options options = subscribe_options{});
+    subscribe_receipts(const subscribe_options& options = subscribe_options{});
     /// What failure policies do. Never waits.
     [[nodiscard]] diagnostic_subscription
-    subscribe_diagnostics(subscribe_options options = subscribe_options{});
+    subscribe_diagnostics(const subscribe_options& options = subscribe_options{});
 
     // ---- measuring
 

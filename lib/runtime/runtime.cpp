@@ -187,14 +187,14 @@ asio::awaitable<shutdown_report> runtime::shutdown(std::chrono::nanoseconds dead
 asio::awaitable<session_subscription> runtime::subscribe(session_id id, subscribe_options options) {
     const core_ptr core = core_;
     detail::subscribe_call call{core->totals};
-    const session_ptr found = find(*core, id, co_await core->lock.async_lock_shared());
+    session_ptr found = find(*core, id, co_await core->lock.async_lock_shared());
     if (found->status() == session_status::starting) {
         found->require_running();
     }
     try {
-        session_subscription made{found->channel().subscribe(std::move(options)), found};
+        auto made = found->channel().subscribe(options);
         call.succeed();
-        co_return made;
+        co_return session_subscription{std::move(made), std::move(found)};
     } catch (const expired& e) {
         throw expired{"session '" + id.str() + "': " + e.what(), e.oldest_kept()};
     } catch (const error& e) {
@@ -202,17 +202,17 @@ asio::awaitable<session_subscription> runtime::subscribe(session_id id, subscrib
     }
 }
 
-global_subscription runtime::subscribe_all(subscribe_options options) {
+global_subscription runtime::subscribe_all(const subscribe_options& options) {
     core_->totals.add<counter::subscribe_global_calls_total>();
-    return {core_->everyone().subscribe(std::move(options)), core_->account()};
+    return {core_->everyone().subscribe(options), core_->account()};
 }
 
-receipt_subscription runtime::subscribe_receipts(subscribe_options options) {
-    return core_->receipts().subscribe(std::move(options));
+receipt_subscription runtime::subscribe_receipts(const subscribe_options& options) {
+    return core_->receipts().subscribe(options);
 }
 
-diagnostic_subscription runtime::subscribe_diagnostics(subscribe_options options) {
-    return core_->diagnostics().subscribe(std::move(options));
+diagnostic_subscription runtime::subscribe_diagnostics(const subscribe_options& options) {
+    return core_->diagnostics().subscribe(options);
 }
 
 asio::awaitable<runtime_snapshot> runtime::snapshot() {

@@ -334,6 +334,20 @@ BOOST_FIXTURE_TEST_CASE(closing_lets_subscribers_drain_first, fixture) {
     BOOST_TEST((why.code == errc::stream_closed));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_refusal_is_forgotten_by_the_subscription_that_succeeds, fixture) {
+    subscribe_failure why;
+    BOOST_TEST(!channel.subscribe(subscribe_options{0}, why));
+    BOOST_TEST((why.code == errc::configuration));
+    const subscribe_options named{"reader", 8};
+    for (int again = 0; again < 2; ++again) {
+        const auto subscription = channel.subscribe(named, why);
+        BOOST_TEST(static_cast<bool>(subscription));
+        BOOST_TEST(!why);
+        BOOST_TEST(subscription.name() == "reader");
+        BOOST_TEST(subscription.info().capacity == 8U);
+    }
+}
+
 BOOST_FIXTURE_TEST_CASE(closing_completes_those_who_wait, fixture) {
     auto subscription = subscribe();
     one_probe probe;

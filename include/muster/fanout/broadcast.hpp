@@ -99,9 +99,11 @@ public:
     /// Subscribes; on failure `why` says so and the result is empty. Failures: `configuration` (a
     /// capacity of zero), `stream_closed`, `stream_expired` (with `oldest_kept`). Starting in the
     /// past is one atomic step.
-    [[nodiscard]] subscription_type subscribe(subscribe_options options, subscribe_failure& why);
+    [[nodiscard]] subscription_type subscribe(const subscribe_options& options,
+                                              subscribe_failure& why);
     /// The same, failing with `muster::error`.
-    [[nodiscard]] subscription_type subscribe(subscribe_options options = subscribe_options{});
+    [[nodiscard]] subscription_type
+    subscribe(const subscribe_options& options = subscribe_options{});
 
     /// Publishes as `publish_at` and closes, in one step: without subscribers there is nobody who
     /// could ever read it, so that nothing is kept or allocated.
@@ -213,36 +215,31 @@ auto broadcast<T, Executor, Slots>::make_state() -> state_type& {
 }
 
 template <typename T, typename Executor, std::size_t Slots>
-auto broadcast<T, Executor, Slots>::subscribe(subscribe_options options, subscribe_failure& why)
-    -> subscription_type {
+auto broadcast<T, Executor, Slots>::subscribe(const subscribe_options& options,
+                                              subscribe_failure& why) -> subscription_type {
     if (options.capacity == 0 || options.capacity_bytes == 0) {
         why = {make_error_code(errc::configuration), 0};
         return {};
     }
-    if (closed()) {
+    if (shared_state() == nullptr && closed()) { // a state knows for itself
         why = {make_error_code(errc::stream_closed), 0};
         return {};
     }
     state_type& state = make_state();
-    auto reader = std::make_unique<reader_type>();
-    reader->capacity = options.capacity;
-    reader->capacity_bytes = options.capacity_bytes;
-    reader->overflow = options.overflow;
-    if (!options.name.empty()) {
-        reader->label = std::make_unique<const std::string>(std::move(options.name));
-    }
-    why = state.subscribe(*reader, options.start);
-    if (why) {
+    auto reader = std::make_unique<reader_type>(options);
+    if (!state.subscribe(*reader, options.start, why)) {
         return {};
     }
+    why = {};
     return subscription_type{state, *reader.release()};
 }
 
 template <typename T, typename Executor, std::size_t Slots>
-auto broadcast<T, Executor, Slots>::subscribe(subscribe_options options) -> subscription_type {
+auto broadcast<T, Executor, Slots>::subscribe(const subscribe_options& options)
+    -> subscription_type {
     subscribe_failure why;
-    auto result = subscribe(std::move(options), why);
-    if (!why) {
+    auto result = subscribe(options, why);
+    if (result) {
         return result;
     }
     if (why.code == errc::configuration) {

@@ -120,7 +120,9 @@ public:
     void close_with(std::uint64_t sequence, U&& value, std::uint64_t weight,
                     conflation_slot<T>* key);
 
-    [[nodiscard]] subscribe_failure subscribe(reader_type& reader, start_position start) noexcept;
+    /// False, with the reason in `why`: the reader is not subscribed.
+    [[nodiscard]] bool subscribe(reader_type& reader, start_position start,
+                                 subscribe_failure& why) noexcept;
     void drop(reader_type& reader) noexcept;
     /// Lets go of a subscriber whose handle and operation are gone.
     void bury(reader_type& reader) noexcept;

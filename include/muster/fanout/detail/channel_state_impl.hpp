@@ -127,18 +127,20 @@ void channel_state<T, Slots, Executor>::close_log(guard& held, waste& freed) noe
 // --- subscribers --------------------------------------------------------------------------------
 
 template <typename T, std::size_t Slots, typename Executor>
-subscribe_failure channel_state<T, Slots, Executor>::subscribe(reader_type& reader,
-                                                               start_position start) noexcept {
+bool channel_state<T, Slots, Executor>::subscribe(reader_type& reader, start_position start,
+                                                  subscribe_failure& why) noexcept {
     const guard held = this->lock();
     if (this->closed_) {
-        return {make_error_code(errc::stream_closed), 0};
+        why = {make_error_code(errc::stream_closed), 0};
+        return false;
     }
-    const subscribe_failure refused = this->log_.subscribe(reader, start);
-    if (!refused) {
-        this->add_hold();
-        count_subscribers();
+    if (const subscribe_failure refused = this->log_.subscribe(reader, start)) {
+        why = refused;
+        return false;
     }
-    return refused;
+    this->add_hold();
+    count_subscribers();
+    return true;
 }
 
 template <typename T, std::size_t Slots, typename Executor>
@@ -147,15 +149,19 @@ void channel_state<T, Slots, Executor>::drop(reader_type& reader) noexcept {
     guard held = this->lock();
     this->log_.unsubscribe(reader, freed);
     count_subscribers();
-    reader.dropped = true;
-    const bool pending = reader.op != nullptr;
-    abort(held, reader);
-    if (held.owns_lock()) {
-        settle(held, freed);
+    if (reader.op != nullptr) { // which will bury the reader
+        reader.dropped = true;
+        abort(held, reader);
+        if (held.owns_lock()) {
+            settle(held, freed);
+        }
+        return;
     }
-    if (!pending) {
-        bury(reader);
+    if (freed.has_segments()) [[unlikely]] {
+        this->recycle(held, freed);
     }
+    this->release_hold(std::move(held));
+    delete &reader;
 }
 
 template <typename T, std::size_t Slots, typename Executor>

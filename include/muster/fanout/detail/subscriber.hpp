@@ -1,6 +1,7 @@
 #pragma once
 
 #include <muster/fanout/detail/log_cursor.hpp>
+#include <muster/fanout/options.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -70,6 +71,16 @@ struct subscriber : log_cursor<T, Slots>, wait_link {
     bool ended = false;        ///< has been told that the stream is closed
     std::uint8_t in_a_row = 0; ///< receives done at once, see `subscription::patience`
     std::unique_ptr<const std::string> label; ///< null: it has no name
+
+    // Spelled out, so that making one does not clear the whole of it first.
+    explicit subscriber(const subscribe_options& options) {
+        this->capacity = options.capacity;
+        this->capacity_bytes = options.capacity_bytes;
+        this->overflow = options.overflow;
+        if (!options.name.empty()) {
+            label = std::make_unique<const std::string>(options.name);
+        }
+    }
 
     [[nodiscard]] const std::string& name() const noexcept {
         static const std::string none;
