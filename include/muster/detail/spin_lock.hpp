@@ -1,7 +1,5 @@
 #pragma once
 
-#include <muster/detail/single_threaded.hpp>
-
 #include <atomic>
 #include <thread>
 #include <utility>
@@ -22,12 +20,12 @@ public:
         }
     }
     [[nodiscard]] bool try_lock() noexcept {
-        return !exchange(locked_, true, std::memory_order_acquire);
+        return !locked_.exchange(true, std::memory_order_acquire);
     }
     void unlock() noexcept { locked_.store(false, std::memory_order_release); }
 
 private:
-    void lock_contended() noexcept {
+    [[gnu::noinline, gnu::cold]] void lock_contended() noexcept { // keeps lock() small
         do {
             for (int spins = 0; locked_.load(std::memory_order_relaxed); ++spins) {
                 if (spins >= 64) {
