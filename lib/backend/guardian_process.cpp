@@ -107,12 +107,22 @@ private:
             if (size <= 0) {
                 return size < 0 && (errno == EAGAIN || errno == EINTR);
             }
-            obey(request, fds, fd_count);
-            for (std::size_t fd = 0; fd < fd_count; ++fd) {
-                ::close(fds[fd]);
+            if (request.verb == guard_verb::spawn) {
+                const guard_report report = spawn(request, fds, fd_count);
+                close_all(fds, fd_count); // before it is told: what the child closes is closed
+                tell(report);
+            } else {
+                close_all(fds, fd_count);
+                obey(request);
             }
         }
         return true;
+    }
+
+    static void close_all(const int* fds, std::size_t count) noexcept {
+        for (std::size_t fd = 0; fd < count; ++fd) {
+            ::close(fds[fd]);
+        }
     }
 
     static ssize_t receive(guard_request& request, int* fds, std::size_t& fd_count) noexcept {
@@ -132,11 +142,7 @@ private:
         return size;
     }
 
-    void obey(const guard_request& request, const int* fds, std::size_t fd_count) noexcept {
-        if (request.verb == guard_verb::spawn) {
-            spawn(request, fds, fd_count);
-            return;
-        }
+    void obey(const guard_request& request) noexcept {
         guard_slot* slot = table_.find(request.slot, request.token);
         if (slot == nullptr) {
             return; // it has ended meanwhile; the supervisor will read so
@@ -150,7 +156,9 @@ private:
         ::kill(-slot->pid, SIGKILL);
     }
 
-    void spawn(const guard_request& request, const int* fds, std::size_t fd_count) noexcept {
+    /// Says what has become of it.
+    guard_report spawn(const guard_request& request, const int* fds,
+                       std::size_t fd_count) noexcept {
         spawn_result result;
         const std::int32_t slot = table_.allocate();
         if (slot < 0 || fd_count != spawn_fds) {
@@ -168,7 +176,7 @@ private:
                 table_.free(slot);
             }
         }
-        tell(report);
+        return report;
     }
 
     // ---- the ends of children and groups ----

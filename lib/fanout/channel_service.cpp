@@ -9,9 +9,7 @@ void serviced_channel::enter_service(channel_service& service) {
 }
 
 void serviced_channel::leave_service(channel_service& service) noexcept {
-    if (next_ != this) {
-        service.remove(*this);
-    }
+    service.remove(*this);
 }
 
 channel_service::channel_service(asio::execution_context& context)
@@ -52,7 +50,6 @@ void channel_service::unlink(serviced_channel& channel) noexcept {
     if (channel.next_ != nullptr) {
         channel.next_->previous_ = channel.previous_;
     }
-    channel.next_ = &channel;
 }
 
 } // namespace muster::detail::fanout

@@ -78,11 +78,11 @@ void session::push(std::span<event> values) {
     for (auto& value : values) {
         take(value, received);
     }
-    if (counts_) {
+    if (counts_ && !values.empty()) {
         const auto elapsed = tick_clock::between(began, core_->clock().now());
         counters_.add<counter::event_dispatch_nanos_total>(elapsed);
-        core_->record(latency::dispatch, elapsed / std::max<std::size_t>(values.size(), 1),
-                      values.size());
+        const std::size_t count = values.size();
+        core_->record(latency::dispatch, count == 1 ? elapsed : elapsed / count, count);
     }
 }
 

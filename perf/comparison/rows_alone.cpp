@@ -35,7 +35,7 @@ void add_floor(row_set& all) {
     for (const char* const figure :
          {"tick_clock_ns", "steady_clock_ns", "cell_ns", "atomic_add_ns", "mutex_ns",
           "malloc_free_ns", "memory_ns", "post_ns", "strand_hop_ns", "light_strand_hop_ns",
-          "coroutine_resume_ns", "wake_up_ns"}) {
+          "coroutine_resume_ns", "wake_up_ns", "wake_up_late_p50_ns", "wake_up_late_p99_ns"}) {
         added.compare(figure, lower);
     }
 }

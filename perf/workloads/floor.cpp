@@ -49,7 +49,7 @@ private:
 
 struct primitives {
     std::uint64_t operations = 1'000'000;
-    std::uint64_t wake_ups = 500;
+    std::uint64_t wake_ups = 2'000;
 
     void declare(param_set& params) {
         params.number("operations", operations, 1'000, 1U << 30U, "of each cheap one");
@@ -125,27 +125,27 @@ struct primitives {
         });
     }
 
-    /// CPU time in nanoseconds that a sleeping thread takes to wake up, look, and sleep again.
-    double wake_up(asio::io_context& context) const {
-        std::uint64_t left = wake_ups;
-        asio::steady_timer timer(context);
-        struct sleeper {
-            asio::steady_timer& timer;
-            std::uint64_t& left;
-            void operator()(error_code) const {
-                if (--left != 0) {
-                    timer.expires_after(std::chrono::milliseconds(1));
-                    timer.async_wait(sleeper{timer, left});
+    /// What it takes to sleep for a millisecond, again and again.
+    class sleeper {
+    public:
+        sleeper(asio::io_context& context, std::uint64_t times) : timer_(context), late_(times) {}
+
+        void sleep() {
+            timer_.expires_after(std::chrono::milliseconds(1));
+            timer_.async_wait([this](error_code) {
+                late_[woken_++] = nanos(clock::now() - timer_.expiry());
+                if (woken_ != late_.size()) {
+                    sleep();
                 }
-            }
-        };
-        timer.expires_after(std::chrono::milliseconds(1));
-        timer.async_wait(sleeper{timer, left});
-        const auto begin = process_cpu_ns();
-        context.restart();
-        context.run();
-        return static_cast<double>(process_cpu_ns() - begin) / static_cast<double>(wake_ups);
-    }
+            });
+        }
+        samples lateness() const { return samples(late_); }
+
+    private:
+        asio::steady_timer timer_;
+        std::vector<std::uint64_t> late_;
+        std::size_t woken_ = 0;
+    };
 
     outcome run() const {
         std::thread([] {}).join(); // from here on the C library locks like in a threaded program
@@ -175,7 +175,13 @@ struct primitives {
         const double strand = hop(context, asio::make_strand(context));
         const double light = hop(context, light_strand(context));
         const double resumed = resume(context);
-        const double wake = wake_up(context);
+        sleeper nap(context, wake_ups);
+        const auto begin = process_cpu_ns();
+        nap.sleep();
+        context.restart();
+        context.run();
+        const double wake_up =
+            static_cast<double>(process_cpu_ns() - begin) / static_cast<double>(wake_ups);
         return outcome(operations, operations, watch.stop())
             .value("tick_clock_ns", tick)
             .value("steady_clock_ns", steady)
@@ -188,7 +194,8 @@ struct primitives {
             .value("strand_hop_ns", strand)
             .value("light_strand_hop_ns", light)
             .value("coroutine_resume_ns", resumed)
-            .value("wake_up_ns", wake);
+            .value("wake_up_ns", wake_up)
+            .percentiles("wake_up_late", nap.lateness());
     }
 };
 

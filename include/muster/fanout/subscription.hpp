@@ -190,19 +190,20 @@ private:
             receive_initiation<Take>{this}, token);
     }
 
-    /// As `try_take`, but every now and then says that there is nothing, so that the caller yields.
+    /// Takes what is there. False: there is nothing, or, every now and then, the caller should
+    /// yield.
     template <typename Take>
-    typename Take::result take_now(sys::error_code& ec) {
+    bool take_now(typename Take::result& taken, sys::error_code& ec) {
         if (reader_->op != nullptr || ++reader_->in_a_row > patience) [[unlikely]] {
             reader_->in_a_row = 0;
-            ec = asio::error::would_block;
-            return {};
+            return false;
         }
-        auto taken = try_take<Take>(ec);
-        if (ec) {
+        const poll_result found = state_->template try_take<Take>(*reader_, taken);
+        if (found != poll_result::taken) {
             reader_->in_a_row = 0;
+            ec = error_of(found);
         }
-        return taken;
+        return found != poll_result::empty;
     }
 
     template <typename Take, typename Handler>
@@ -223,13 +224,18 @@ private:
     template <typename Take>
     typename Take::result try_take(sys::error_code& ec) {
         typename Take::result result;
-        switch (state_->template try_take<Take>(*reader_, result)) {
-        case poll_result::taken: ec = {}; break;
-        case poll_result::empty: ec = asio::error::would_block; break;
-        case poll_result::closed: ec = errc::stream_closed; break;
-        case poll_result::lagged: ec = errc::subscriber_lagged; break;
-        }
+        ec = error_of(state_->template try_take<Take>(*reader_, result));
         return result;
+    }
+
+    [[nodiscard]] static sys::error_code error_of(poll_result found) noexcept {
+        switch (found) {
+        case poll_result::taken: break;
+        case poll_result::empty: return asio::error::would_block;
+        case poll_result::closed: return errc::stream_closed;
+        case poll_result::lagged: return errc::subscriber_lagged;
+        }
+        return {};
     }
 
     state_type* state_ = nullptr; // the reader has a hold on it

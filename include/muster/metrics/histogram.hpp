@@ -41,23 +41,20 @@ public:
     histogram(const histogram&) = delete;
     histogram& operator=(const histogram&) = delete;
 
-    void record(std::uint64_t value) noexcept {
-        bump(buckets_[bucket_of(value)], 1);
-        bump(sum_, value);
+    void record(std::uint64_t value) noexcept { record(value, 1); }
+
+    /// The same for `times` equal values (what a batch shares), at the price of one.
+    void record(std::uint64_t value, std::uint64_t times) noexcept {
+        if (times == 0) {
+            return;
+        }
+        bump(buckets_[bucket_of(value)], times);
+        bump(sum_, value * times);
         if (value < min_.load(std::memory_order_relaxed)) {
             min_.store(value, std::memory_order_relaxed);
         }
         if (value > max_.load(std::memory_order_relaxed)) {
             max_.store(value, std::memory_order_relaxed);
-        }
-    }
-
-    /// The same for `times` equal values (what a batch shares), at the price of one.
-    void record(std::uint64_t value, std::uint64_t times) noexcept {
-        if (times != 0) {
-            record(value);
-            bump(buckets_[bucket_of(value)], times - 1);
-            bump(sum_, value * (times - 1));
         }
     }
 

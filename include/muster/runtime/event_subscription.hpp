@@ -132,10 +132,12 @@ private:
             receive_initiation<Take>{this}, token);
     }
     template <typename Take>
-    typename Take::result take_now(sys::error_code& ec) {
-        auto taken = detail::fanout::receive_access::take_now<Take>(inner_, ec);
-        account(ec, taken);
-        return taken;
+    bool take_now(typename Take::result& taken, sys::error_code& ec) {
+        const bool done = detail::fanout::receive_access::take_now<Take>(inner_, taken, ec);
+        if (done) {
+            account(ec, taken);
+        }
+        return done;
     }
 
     /// Counts what a receive found; a gap that comes alone gets its marker.
@@ -166,10 +168,13 @@ private:
         }
     }
     bool note_end(sys::error_code ec) {
+        if (!ec) {
+            return false;
+        }
         if (ec == errc::stream_closed && !std::exchange(told_closed_, true)) {
             account_->closed();
         }
-        return ec && ec != errc::subscriber_lagged;
+        return ec != errc::subscriber_lagged;
     }
     inner_type inner_;
     detail::account_ptr account_;
@@ -192,7 +197,7 @@ public:
         : reader_{&reader}, handler_{std::move(handler)} {}
 
     void operator()(sys::error_code ec, Result taken) {
-        if (ec != asio::error::operation_aborted) { // aborted: the reader may be gone
+        if (!ec || ec != asio::error::operation_aborted) { // aborted: the reader may be gone
             reader_->account(ec, taken);
         }
         std::move(handler_)(ec, std::move(taken));

@@ -21,7 +21,7 @@ protected:
     ~serviced_channel() = default;
 
     void enter_service(channel_service& service);
-    /// Does nothing when the context has gone first; then `service` may be gone, too.
+    /// Not after `shutdown`: then it has left already, and the service may be gone.
     void leave_service(channel_service& service) noexcept;
 
 private:
@@ -30,7 +30,7 @@ private:
     /// The context dies: destroy the handlers that wait, call none.
     virtual void shutdown() noexcept = 0;
 
-    serviced_channel* next_ = this; // itself: in no list, before the service and after the context
+    serviced_channel* next_ = nullptr;
     serviced_channel* previous_ = nullptr;
 };
 

@@ -104,7 +104,11 @@ public:
         : core{settings->keep, settings->retired_limit}, settings_{std::move(settings)} {
         this->enter_service(settings_->service());
     }
-    ~channel_state() override { this->leave_service(settings_->service()); }
+    ~channel_state() override {
+        if (!this->orphaned_) {
+            this->leave_service(settings_->service());
+        }
+    }
 
     [[nodiscard]] const settings_type& settings() const noexcept { return *settings_; }
 

@@ -32,10 +32,10 @@ struct receive_access {
     static void start(Subscription& from, Handler&& handler) {
         from.template start<Take>(std::forward<Handler>(handler));
     }
-    /// Takes what is there; `would_block` if there is nothing, or if the caller should yield.
+    /// Takes what is there. False: there is nothing, or the caller should yield.
     template <typename Take, typename Subscription>
-    static typename Take::result take_now(Subscription& from, sys::error_code& ec) {
-        return from.template take_now<Take>(ec);
+    static bool take_now(Subscription& from, typename Take::result& taken, sys::error_code& ec) {
+        return from.template take_now<Take>(taken, ec);
     }
 };
 
@@ -63,8 +63,8 @@ public:
     class outcome {
     public:
         explicit outcome(Subscription& from)
-            : taken_{receive_access::take_now<Take>(from, error_)} {}
-        explicit operator bool() const noexcept { return error_ != asio::error::would_block; }
+            : done_{receive_access::take_now<Take>(from, taken_, error_)} {}
+        explicit operator bool() const noexcept { return done_; }
         [[nodiscard]] auto take() {
             if constexpr (is_tuple) {
                 return std::tuple<sys::error_code, result_type>{error_, std::move(taken_)};
@@ -79,6 +79,7 @@ public:
     private:
         sys::error_code error_;
         result_type taken_;
+        bool done_; // last: the others are filled in meanwhile
     };
     [[nodiscard]] outcome try_now() const { return outcome{*from_}; }
     [[nodiscard]] auto waiting() const { return receive_access::begin<Take>(*from_, token_of()); }
@@ -115,8 +116,8 @@ auto receive_with(Subscription& from, Token&& token) {
 template <typename Take, typename Executor, typename Subscription>
 asio::awaitable<typename Take::result, Executor> take_or_wait(Subscription& from) {
     sys::error_code ec;
-    auto taken = receive_access::take_now<Take>(from, ec);
-    if (ec == asio::error::would_block) {
+    typename Take::result taken;
+    if (!receive_access::take_now<Take>(from, taken, ec)) {
         co_return co_await receive_access::begin<Take>(from, asio::use_awaitable_t<Executor>{});
     }
     if (ec) {
