@@ -48,6 +48,7 @@ SMALL = {
     "snapshot_json": [["--sessions", "50", "--snapshots", "3"]],
     "wheel": [["--timers", "500", "--fires", "3"], ["--timers", "500", "--phase", "together"]],
     "metrics_cost": [["--sessions", "10", "--events", "160", "--pairs", "2"]],
+    "floor": [["--operations", "1000", "--wake_ups", "10"]],
     "process_lives": [["--children", "3"]],
     "process_output": [["--children", "3", "--bytes", "100000", "--pairs", "1"]],
 }
