@@ -27,13 +27,7 @@ class phased_time final : public time_source {
 public:
     explicit phased_time(asio::any_io_executor where) : steady_(std::move(where)) {}
 
-    /// A tick begins at or after `at`, and the next one later: what is due by whole ticks from here
-    /// is never due early.
-    /// At the end of the tick that begins at or after `at`, so that what comes due a number of
-    /// whole ticks later is never early.
-    void hold(time_point at) noexcept {
-        held_.store(at + wheel_service::default_tick - duration(1), std::memory_order_relaxed);
-    }
+    void hold(time_point at) noexcept { held_.store(at, std::memory_order_relaxed); }
     void let_go() noexcept { held_.store(time_point::min(), std::memory_order_relaxed); }
 
     time_point now() const noexcept override {
