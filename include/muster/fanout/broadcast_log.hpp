@@ -37,7 +37,7 @@ namespace muster {
 /// locks, and destroys `waste` after unlocking.
 template <typename T, std::size_t Slots = 64>
 class broadcast_log {
-    static_assert((Slots & (Slots - 1)) == 0, "a power of two");
+    static_assert((Slots & (Slots - 1)) == 0 && Slots <= 128, "a power of two, in a byte");
     static_assert(std::is_nothrow_move_constructible_v<T>);
 
 public:

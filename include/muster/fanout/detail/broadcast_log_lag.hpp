@@ -159,7 +159,7 @@ void broadcast_log<T, Slots>::replay(cursor& reader, std::unique_ptr<segment> co
     copy->detached = true;
     pin(*copy);
     reader.replay_next = 0;
-    reader.replay_end = copy->constructed;
+    reader.replay_end = static_cast<std::uint8_t>(copy->constructed);
     reader.replay = copy.release();
 }
 

@@ -90,7 +90,7 @@ std::uint64_t broadcast_log<T, Slots>::reach_of(const cursor& reader) const noex
         return reader.index;
     }
     const std::uint64_t covered = within(reader.capacity, reader.capacity_bytes);
-    return std::max(reader.index, std::min(covered, head_ - 1));
+    return std::max<std::uint64_t>(reader.index, std::min(covered, head_ - 1));
 }
 
 template <typename T, std::size_t Slots>
@@ -189,7 +189,8 @@ template <typename T, std::size_t Slots>
 void broadcast_log<T, Slots>::enter(cursor& reader) noexcept {
     reader.lost = false;
     if (in_ring(reader.index)) {
-        ++at(reader.index)->readers;
+        reader.here = at(reader.index);
+        ++reader.here->readers;
     } else {
         assert(reader.index == head_);
         ++parked_;
@@ -198,6 +199,7 @@ void broadcast_log<T, Slots>::enter(cursor& reader) noexcept {
 
 template <typename T, std::size_t Slots>
 void broadcast_log<T, Slots>::leave(cursor& reader, waste& freed) noexcept {
+    reader.here = nullptr;
     if (reader.lost) {
         --behind_;
     } else if (in_ring(reader.index)) {
@@ -217,7 +219,8 @@ void broadcast_log<T, Slots>::leave(cursor& reader, waste& freed) noexcept {
 template <typename T, std::size_t Slots>
 auto broadcast_log<T, Slots>::look(cursor& reader, piece& out, waste& freed) -> found {
     if (reader.replay != nullptr) {
-        out = {reader.replay, reader.replay_next, reader.replay_end - reader.replay_next, {}};
+        const std::uint32_t next = reader.replay_next;
+        out = {reader.replay, next, reader.replay_end - next, {}};
         return found::events;
     }
     if (reader.index == head_) {
@@ -248,7 +251,7 @@ std::uint64_t broadcast_log<T, Slots>::consume(cursor& reader, const piece& read
     std::uint64_t bytes = through;
     if (&source == reader.replay) {
         bytes -= read.first == 0 ? 0 : source.slots[read.first - 1].weight_through;
-        reader.replay_next = end;
+        reader.replay_next = static_cast<std::uint8_t>(end);
         if (end == reader.replay_end) {
             reader.replay = nullptr;
             unpin(source, freed);
@@ -268,7 +271,9 @@ void broadcast_log<T, Slots>::step_over(cursor& reader, segment& source, std::ui
     const auto end = static_cast<std::uint32_t>(reader.index - source.base) + count;
     reader.index += count;
     reader.weight = source.slots[end - 1].weight_through;
+    reader.here = &source;
     if (end == Slots) {
+        reader.here = nullptr;
         --source.readers;
         enter(reader);
         if (source.readers == 0) {
@@ -291,21 +296,28 @@ void broadcast_log<T, Slots>::inspect(const cursor& reader, subscriber_info& out
     if (!reader.linked()) {
         return;
     }
-    const std::uint64_t reach = reach_of(reader);
-    out.next_sequence = sequence_of(reader);
-    out.unread_events = head_ - reader.index;
-    out.unread_bytes = weight_ - reader.weight;
-    out.overrun_events = reach - reader.index;
-    out.overrun_bytes = reach == reader.index ? 0 : weight_before(reach) - reader.weight;
-    out.disconnected |= reach != reader.index && reader.overflow == overflow_policy::disconnect;
+    cursor seen; // where the reader stands: it may go on while we look
+    seen.index = reader.index;
+    seen.weight = reader.weight;
+    seen.capacity = reader.capacity;
+    seen.capacity_bytes = reader.capacity_bytes;
+    seen.lost = reader.lost;
+    seen.lost_sequence = reader.lost_sequence;
+    const std::uint64_t reach = reach_of(seen);
+    out.next_sequence = sequence_of(seen);
+    out.unread_events = head_ - seen.index;
+    out.unread_bytes = weight_ - seen.weight;
+    out.overrun_events = reach - seen.index;
+    out.overrun_bytes = reach == seen.index ? 0 : weight_before(reach) - seen.weight;
+    out.disconnected |= reach != seen.index && reader.overflow == overflow_policy::disconnect;
     if (const segment* const replay = reader.replay) {
         const std::uint32_t next = reader.replay_next;
         out.unread_events += reader.replay_end - next;
         out.unread_bytes += replay->slots[reader.replay_end - 1].weight_through -
                             (next == 0 ? 0 : replay->slots[next - 1].weight_through);
         out.oldest_unread_time = broadcast_traits<T>::time(replay->slots[next].value);
-    } else if (reader.index != head_) {
-        out.oldest_unread_time = broadcast_traits<T>::time(oldest_known(reader, reach).value);
+    } else if (seen.index != head_) {
+        out.oldest_unread_time = broadcast_traits<T>::time(oldest_known(seen, reach).value);
     }
 }
 

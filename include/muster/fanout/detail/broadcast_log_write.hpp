@@ -274,7 +274,8 @@ void broadcast_log<T, Slots>::free_node(node& unneeded, waste& freed) noexcept {
 template <typename T, std::size_t Slots>
 void broadcast_log<T, Slots>::sweep_retired(waste& freed) noexcept {
     std::uint64_t needed = retained_from();
-    for_each_cursor([&](const cursor& reader) { needed = std::min(needed, reader.index); });
+    for_each_cursor(
+        [&](const cursor& reader) { needed = std::min<std::uint64_t>(needed, reader.index); });
     while (retired_first_ != nullptr && retired_first_->index < needed) {
         drop_oldest_retired(freed);
     }

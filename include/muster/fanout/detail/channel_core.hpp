@@ -73,11 +73,15 @@ public:
 
     /// Publishes what readers check before they take the lock: the head, and whether it is closed.
     void announce() noexcept {
-        // relaxed: a reader that sees an old value finds nothing, as if it had come a moment
-        // earlier; one that sees the new value takes the lock before it looks at any slot.
-        announced_.store(log_.head() << 1 | (closed_ ? 1 : 0), std::memory_order_relaxed);
+        // release: who sees the new head may look at the slots before it.
+        announced_.store(log_.head() << 1 | (closed_ ? 1 : 0), std::memory_order_release);
+    }
+    [[nodiscard]] std::uint64_t announced_head() const noexcept {
+        return announced_.load(std::memory_order_acquire) >> 1;
     }
     [[nodiscard]] bool anything_for(const log_cursor<T, Slots>& reader) const noexcept {
+        // relaxed: a reader that sees an old value finds nothing, as if it had come a moment
+        // earlier.
         return announced_.load(std::memory_order_relaxed) != reader.index << 1 ||
                reader.replay != nullptr || reader.disconnected;
     }

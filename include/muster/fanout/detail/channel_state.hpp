@@ -26,8 +26,16 @@ struct take_one {
     using result = delivery<T>;
     using core_type = channel_core<T, Slots>;
 
+    static constexpr bool takes_one = true;
+
     static const gap& missing(const result& out) noexcept { return out.missing; }
     static void note(const gap& missing, result& out) noexcept { out.missing = missing; }
+    template <typename Slot>
+    static void take_slot(const Slot& slot, std::uint64_t weight_before, result& out) {
+        out.value = slot.value;
+        out.sequence = slot.sequence;
+        out.bytes = slot.weight_through - weight_before;
+    }
     template <typename Piece, typename Cursor, typename Waste>
     static void take(core_type&, broadcast_log<T, Slots>& log, Cursor& reader, const Piece& found,
                      result& out, Waste& freed) {
@@ -65,6 +73,7 @@ template <typename T, std::size_t Slots>
 struct take_batch {
     using result = event_batch<T, Slots>;
     using core_type = channel_core<T, Slots>;
+    static constexpr bool takes_one = false;
 
     static const gap& missing(const result& out) noexcept { return out.missing_; }
     static void note(const gap& missing, result& out) noexcept { out.missing_ = missing; }
@@ -141,6 +150,14 @@ public:
     void report(reader_type& reader, poll_result result, const gap& missing) noexcept;
     template <typename Take>
     [[nodiscard]] poll_result try_take(reader_type& reader, typename Take::result& out);
+    /// Takes the next event without the lock, where it is in the segment that the reader stands in
+    /// and not that segment's last, and the reader's capacity covers it. False: look under the
+    /// lock.
+    ///
+    /// The segment counts the reader and thus stays; the slots before the announced head do not
+    /// change. Only what the reader itself writes is written.
+    template <typename Take>
+    [[nodiscard]] bool take_here(reader_type& reader, typename Take::result& out);
 
     [[nodiscard]] bool has_something(const reader_type& reader) const noexcept {
         return this->anything_for(reader);

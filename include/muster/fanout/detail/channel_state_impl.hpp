@@ -263,6 +263,11 @@ poll_result channel_state<T, Slots, Executor>::try_take(reader_type& reader,
     if (!this->anything_for(reader)) {
         return poll_result::empty;
     }
+    if constexpr (Take::takes_one) {
+        if (take_here<Take>(reader, out)) {
+            return poll_result::taken;
+        }
+    }
     waste freed;
     guard held = this->lock();
     const poll_result result = poll<Take>(held, reader, out, freed);
@@ -271,6 +276,28 @@ poll_result channel_state<T, Slots, Executor>::try_take(reader_type& reader,
         report(reader, result, Take::missing(out));
     }
     return result;
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+template <typename Take>
+bool channel_state<T, Slots, Executor>::take_here(reader_type& reader, typename Take::result& out) {
+    const auto* const here = reader.here;
+    if (here == nullptr || reader.replay != nullptr || reader.capacity_bytes != unlimited) {
+        return false;
+    }
+    const std::uint64_t index = reader.index;
+    const std::uint64_t unread = this->announced_head() - index;
+    const std::uint64_t position = index - here->base;
+    if (unread == 0 || unread > reader.capacity || position == Slots - 1) {
+        return false;
+    }
+    const auto& slot = here->slots[position];
+    Take::take_slot(slot, reader.weight, out);
+    reader.index = index + 1;
+    reader.weight = slot.weight_through;
+    reader.delivered_events += 1;
+    reader.delivered_bytes += out.bytes;
+    return true;
 }
 
 // --- flushing -----------------------------------------------------------------------------------

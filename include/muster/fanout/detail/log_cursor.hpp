@@ -2,6 +2,7 @@
 
 #include <muster/fanout/detail/conflation_list.hpp>
 #include <muster/fanout/detail/segment.hpp>
+#include <muster/fanout/detail/single_writer.hpp>
 #include <muster/fanout/options.hpp>
 
 #include <cstddef>
@@ -19,27 +20,29 @@ struct log_cursor {
     log_cursor* next_reader = nullptr; // of the log's list
     log_cursor* previous_reader = nullptr;
 
-    std::uint64_t index = 0;  ///< the next event that is not accounted for
-    std::uint64_t weight = 0; ///< of all events before it
+    // Written by the reader, mostly under the lock, but see `channel_state::take_here`.
+    single_writer<std::uint64_t> index = 0;  ///< the next event that is not accounted for
+    single_writer<std::uint64_t> weight = 0; ///< of all events before it
+    segment<T, Slots>* here = nullptr; ///< the segment that counts this reader, if it is known
     std::uint64_t capacity = 0;
     std::uint64_t capacity_bytes = unlimited;
     std::uint64_t lost_sequence = 0; ///< of the event at `index` while `lost`
 
     /// Latest values out of an overwritten run, still to be delivered. Counted as pinned.
     segment<T, Slots>* replay = nullptr;
-    std::uint32_t replay_next = 0;
-    std::uint32_t replay_end = 0;
 
     /// Every conflation node before it has a smaller index than `index`. In the list from the first
     /// lag on.
     [[no_unique_address]] conflation_link bookmark; // what follows fits into its padding
     bool bookmark_placed = false;
     overflow_policy overflow = overflow_policy::drop_oldest;
-    bool lost = false;         ///< `index` lies in the overwritten part, in no segment
-    bool disconnected = false; ///< fell behind under `disconnect`; no longer in the log
+    bool lost = false;            ///< `index` lies in the overwritten part, in no segment
+    bool disconnected = false;    ///< fell behind under `disconnect`; no longer in the log
+    std::uint8_t replay_next = 0; ///< slots of `replay`
+    std::uint8_t replay_end = 0;
 
-    std::uint64_t delivered_events = 0;
-    std::uint64_t delivered_bytes = 0;
+    single_writer<std::uint64_t> delivered_events = 0;
+    single_writer<std::uint64_t> delivered_bytes = 0;
     std::uint64_t lagged_events = 0;
     std::uint64_t lagged_bytes = 0;
     std::uint64_t gaps = 0;
