@@ -29,10 +29,9 @@ namespace muster {
 ///   should be small, such as a pointer to an immutable record.
 /// - Without subscribers and retention an event is counted and gone; the object is then one cache
 ///   line, all else is allocated with the first subscription or the first event to be retained.
-/// - Memory: the widest capacity or the retention, whichever is more, in segments of `Slots`
-/// events;
-///   plus one segment per subscriber that stopped reading, and one per batch held; plus the latest
-///   value of each conflation key (see `conflation_slot`).
+/// - Memory: the widest capacity or the retention, whichever is more, in segments of `Slots` events
+///   (a power of two, at most 128); plus one segment per subscriber that stopped reading, and one
+///   per batch held; plus the latest value of each conflation key (see `conflation_slot`).
 /// - Per-capacity accounting is exact: at any time, for each subscriber,
 ///   delivered + lost + unread = published since its start.
 ///
