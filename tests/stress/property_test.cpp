@@ -72,6 +72,7 @@ private:
         const auto before = last_sequence();
         if (try_call(runtime_.subject->spawn(spawn_request{id}, options))) {
             born_after_.insert_or_assign(id, before);
+            sends_ended_.erase(id);
         }
     }
 
@@ -110,8 +111,8 @@ private:
     void change_input() {
         using mode = script::input_mode;
         constexpr std::array modes{mode::accept, mode::accept, mode::refuse, mode::hang};
-        runtime_.backend->set_input(any_name(), modes[random_.below(modes.size())]);
-        runtime_.settle();
+        const session_id id{any_name()};
+        release_input(id, modes[random_.below(modes.size())]);
     }
 
     // ---- subscriptions

@@ -66,7 +66,27 @@ protected:
         for (auto next = receipts_.try_receive(ec); !ec; next = receipts_.try_receive(ec)) {
             BOOST_REQUIRE(!next.missing);
             ++outcomes_[next.value->outcome];
+            if (is_end_of_send(next.value->outcome)) {
+                ++sends_ended_[next.value->session];
+            }
         }
+    }
+
+    /// Lets inputs that hang go on. A prompt among them was sent before whatever was said since, so
+    /// that it is no news about turns and questions when the worker takes it; the next one is.
+    void release_input(const session_id& id, script::input_mode mode) {
+        write_down();
+        const auto shot = runtime_.wait(runtime_.subject->snapshot());
+        const auto row = std::find_if(shot.sessions.begin(), shot.sessions.end(),
+                                      [&](const session_row& each) { return each.id == id; });
+        if (row != shot.sessions.end() &&
+            row->counters.value_or_zero(counter::checkpoint_send_attempts_total) >
+                sends_ended_[id]) {
+            under_way_ = id;
+        }
+        runtime_.backend->set_input(id, mode);
+        runtime_.settle();
+        under_way_.reset();
     }
 
     /// The last event that concerns a reader: ids are used again.
@@ -106,9 +126,15 @@ protected:
     receipt_subscription receipts_;
     std::map<prompt_outcome, std::uint64_t> outcomes_;
     history history_;
-    std::map<session_id, std::uint64_t> born_after_; ///< the last sequence before the last spawn
+    std::map<session_id, std::uint64_t> sends_ended_; ///< since the last spawn
+    std::map<session_id, std::uint64_t> born_after_;  ///< the last sequence before the last spawn
 
 private:
+    static bool is_end_of_send(prompt_outcome outcome) {
+        return outcome == prompt_outcome::sent || outcome == prompt_outcome::failed ||
+               outcome == prompt_outcome::timed_out;
+    }
+
     runtime_options some_options() {
         runtime_options options;
         options.session_retention = retention{random_.below(30), random_.below(600) + 1};
@@ -131,12 +157,18 @@ private:
     }
 
     /// Nobody is prompted in a turn, or while it waits for an answer.
-    void check_prompt(const session_id& id) const {
+    void check_prompt(const session_id& id) {
+        if (under_way_ == id) {
+            under_way_.reset();
+            return;
+        }
         const auto born = born_after_.find(id);
         const auto now = turn_of(history_, id, born == born_after_.end() ? 0 : born->second);
         BOOST_TEST(!now.active);
         BOOST_TEST((!now.asked || !runtime_.backend->responses(id).empty()));
     }
+
+    std::optional<session_id> under_way_; ///< whose prompt hangs, while that is released
 };
 
 } // namespace muster::test
