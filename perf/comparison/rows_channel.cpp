@@ -91,7 +91,7 @@ void add_other_deliveries(row_set& all) {
     for (const std::size_t subscribers : subscriber_counts) {
         add_delivery(all, "singles_" + text(subscribers),
                      "one event at a time to " + plural(subscribers) + " asleep", 1'024'000, 1,
-                     subscribers, {})
+                     subscribers, {{"receive", "await"}})
             .compare("cpu_ns_per_delivery", lower,
                      subscribers >= 64 ? std::vector{itself(45)} : std::vector<target>{});
     }

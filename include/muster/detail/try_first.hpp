@@ -10,7 +10,8 @@ namespace muster::detail {
 
 /// An asynchronous operation that can often be done at once: `try_now()` returns an outcome that
 /// converts to false if it cannot, and else has the result, or the error to throw, in `take()`;
-/// `waiting()` returns the same operation without the attempt.
+/// `waiting()` returns the same operation without the attempt, or one whose result the outcome's
+/// `take(result)` makes into that of the whole.
 ///
 /// `co_await` of such an operation in an `asio::awaitable` tries first and does not even suspend if
 /// that succeeds; called with any other token, it is like every operation.
@@ -36,6 +37,9 @@ class awaitable_async_op<Signature, Operation, Executor> {
     using waiting_operation = decltype(std::declval<Operation&>().waiting());
     using outcome_type = decltype(std::declval<Operation&>().try_now());
     using result_type = decltype(std::declval<outcome_type&>().take());
+    using suspended_type =
+        awaitable_async_op<typename completion_signature_of<waiting_operation>::type,
+                           waiting_operation, Executor>;
 
 public:
     awaitable_async_op(Operation&& op, awaitable_frame_base<Executor>* frame)
@@ -45,14 +49,21 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return static_cast<bool>(outcome_); }
     void await_suspend(coroutine_handle<void> caller) { suspended_.await_suspend(caller); }
-    result_type await_resume() {
-        return outcome_ ? outcome_.take() : result_type{suspended_.await_resume()};
+    [[gnu::always_inline]] result_type await_resume() {
+        if (outcome_) {
+            return outcome_.take();
+        }
+        if constexpr (requires { outcome_.take(suspended_.await_resume()); }) {
+            return outcome_.take(suspended_.await_resume());
+        } else {
+            return suspended_.await_resume();
+        }
     }
 
 private:
     outcome_type outcome_;
     waiting_operation waiting_;
-    awaitable_async_op<Signature, waiting_operation, Executor> suspended_;
+    suspended_type suspended_;
 };
 
 } // namespace boost::asio::detail

@@ -16,12 +16,14 @@ struct take_batch;
 }
 
 /// One event, by copy of T, and what was lost before it.
+// In this order, so that a delivery can be copied at once after it was written: what is written in
+// one piece is read in one piece. Otherwise the copy waits until the stores have left the core.
 template <typename T>
 struct delivery {
     T value{};
     std::uint64_t sequence = 0;
-    std::uint64_t bytes = 0; ///< the weight given to `publish`
     gap missing;             ///< false: nothing was lost since the last delivery
+    std::uint64_t bytes = 0; ///< the weight given to `publish`
 };
 
 /// A run of events, read in place: neither copied nor counted one by one.

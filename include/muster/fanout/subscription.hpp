@@ -45,6 +45,7 @@ template <typename T, typename Executor = asio::any_io_executor, std::size_t Slo
 class subscription {
     using state_type = detail::fanout::channel_state<T, Slots, Executor>;
     using reader_type = detail::fanout::subscriber<T, Slots, Executor>;
+    using slot_type = typename state_type::slot_type;
     using poll_result = detail::fanout::poll_result;
     using take_one = detail::fanout::take_one<T, Slots>;
     using take_gap_first = detail::fanout::take_gap_first<T, Slots>;
@@ -118,7 +119,9 @@ public:
 
     /// Takes the next event if there is one. Otherwise `ec` is `asio::error::would_block`,
     /// `stream_closed` or `subscriber_lagged` (once; then an empty delivery with the gap).
-    [[nodiscard]] delivery_type try_receive(sys::error_code& ec) { return try_take<take_one>(ec); }
+    [[nodiscard, gnu::always_inline]] delivery_type try_receive(sys::error_code& ec) {
+        return try_take<take_one>(ec);
+    }
     /// The same, with gaps as in `async_receive_gap_first`.
     [[nodiscard]] delivery_type try_receive_gap_first(sys::error_code& ec) {
         return try_take<take_gap_first>(ec);
@@ -189,18 +192,41 @@ private:
         return asio::async_initiate<CompletionToken, void(sys::error_code, typename Take::result)>(
             receive_initiation<Take>{this}, token);
     }
-
-    /// Takes what is there. False: there is nothing, or, every now and then, the caller should
-    /// yield.
+    /// A wait for something to receive.
+    template <typename Take>
+    auto begin_wait() {
+        using result = const detail::fanout::wait_result<Take>*;
+        return asio::async_initiate<const asio::deferred_t, void(result)>(
+            receive_initiation<detail::fanout::leave_in_place<Take>>{this}, asio::deferred);
+    }
+    /// False: go by way of the executor. There is nothing, or it is time to let others have the
+    /// thread, or another receive is pending.
+    bool worth_trying() noexcept {
+        if (reader_->op == nullptr && state_->has_something(*reader_) &&
+            ++reader_->in_a_row <= patience) [[likely]] {
+            return true;
+        }
+        reader_->in_a_row = 0;
+        return false;
+    }
+    // Where a subscription of the runtime counts what a wait has brought.
+    void account(const slot_type&) noexcept {}
+    template <typename Result>
+    void account(sys::error_code, Result&) noexcept {}
+    /// The next event if it can be taken at once, by `take_here`.
+    [[gnu::always_inline]] const slot_type* next_here() const noexcept {
+        return state_->next_here(*reader_);
+    }
+    template <typename Take>
+    [[gnu::always_inline]] typename Take::result take_here(const slot_type& next) {
+        reader_->count_poll(state_->settings().clock);
+        return detail::fanout::take_here<Take>(*reader_, next);
+    }
+    /// Takes what is there. False: there is nothing.
     template <typename Take>
     bool take_now(typename Take::result& taken, sys::error_code& ec) {
-        if (reader_->op != nullptr || ++reader_->in_a_row > patience) [[unlikely]] {
-            reader_->in_a_row = 0;
-            return false;
-        }
         const poll_result found = state_->template try_take<Take>(*reader_, taken);
         if (found != poll_result::taken) {
-            reader_->in_a_row = 0;
             ec = error_of(found);
         }
         return found != poll_result::empty;
@@ -211,18 +237,43 @@ private:
         assert(reader_ != nullptr);
         using op = detail::fanout::receive_op<Take, std::decay_t<Handler>, T, Slots, Executor>;
         if (reader_->op != nullptr) {
-            const auto executor = asio::get_associated_executor(handler, get_executor());
-            const sys::error_code error = asio::error::already_started;
-            asio::post(executor, asio::append(std::forward<Handler>(handler), error,
-                                              typename Take::result{}));
-            return;
+            return refuse<Take>(std::forward<Handler>(handler));
         }
         reader_->count_poll(state_->settings().clock);
         op::make(*state_, *reader_, std::forward<Handler>(handler))->start();
     }
 
+    template <typename Take, typename Handler>
+    void refuse(Handler&& handler) {
+        const auto executor = asio::get_associated_executor(handler, get_executor());
+        const sys::error_code error = asio::error::already_started;
+        if constexpr (detail::fanout::leaves_in_place<Take>) {
+            asio::post(executor, [handler = std::forward<Handler>(handler), error]() mutable {
+                detail::fanout::received<typename Take::taking> all{error, {}};
+                const detail::fanout::wait_result<typename Take::taking> found{nullptr, nullptr,
+                                                                               &all};
+                std::move(handler)(&found);
+            });
+        } else {
+            asio::post(executor, asio::append(std::forward<Handler>(handler), error,
+                                              typename Take::result{}));
+        }
+    }
+
+    // Always inlined, so that the event goes from its slot to where the caller wants it: through
+    // memory, eight bytes at a time and then sixteen, it would wait for the stores.
     template <typename Take>
-    typename Take::result try_take(sys::error_code& ec) {
+    [[gnu::always_inline]] typename Take::result try_take(sys::error_code& ec) {
+        if constexpr (Take::takes_one) {
+            if (const slot_type* const next = next_here()) [[likely]] {
+                ec.clear();
+                return take_here<Take>(*next);
+            }
+        }
+        return look<Take>(ec);
+    }
+    template <typename Take>
+    [[gnu::noinline]] typename Take::result look(sys::error_code& ec) {
         typename Take::result result;
         ec = error_of(state_->template try_take<Take>(*reader_, result));
         return result;

@@ -45,6 +45,7 @@ class basic_event_subscription {
     using take_one = std::conditional_t<Marks, detail::fanout::take_gap_first<envelope, Slots>,
                                         detail::fanout::take_one<envelope, Slots>>;
     using take_batch = detail::fanout::take_batch<envelope, Slots>;
+    using slot_type = typename take_one::slot_type;
 
 public:
     using executor_type = asio::any_io_executor;
@@ -132,6 +133,19 @@ private:
             receive_initiation<Take>{this}, token);
     }
     template <typename Take>
+    auto begin_wait() {
+        return detail::fanout::receive_access::begin_wait<Take>(inner_);
+    }
+    bool worth_trying() noexcept { return detail::fanout::receive_access::worth_trying(inner_); }
+    const slot_type* next_here() const noexcept {
+        return detail::fanout::receive_access::next_here(inner_);
+    }
+    template <typename Take>
+    event_delivery take_here(const slot_type& next) {
+        account(next);
+        return detail::fanout::receive_access::take_here<Take>(inner_, next);
+    }
+    template <typename Take>
     bool take_now(typename Take::result& taken, sys::error_code& ec) {
         const bool done = detail::fanout::receive_access::take_now<Take>(inner_, taken, ec);
         if (done) {
@@ -140,6 +154,7 @@ private:
         return done;
     }
 
+    void account(const slot_type& next) noexcept { account_->received(next.value); }
     /// Counts what a receive found; a gap that comes alone gets its marker.
     void account(sys::error_code ec, event_delivery& taken) {
         if (note_end(ec)) {

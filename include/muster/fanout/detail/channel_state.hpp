@@ -25,16 +25,16 @@ template <typename T, std::size_t Slots>
 struct take_one {
     using result = delivery<T>;
     using core_type = channel_core<T, Slots>;
+    using cursor_type = log_cursor<T, Slots>;
+    using slot_type = typename segment<T, Slots>::slot;
 
     static constexpr bool takes_one = true;
 
     static const gap& missing(const result& out) noexcept { return out.missing; }
     static void note(const gap& missing, result& out) noexcept { out.missing = missing; }
     template <typename Slot>
-    static void take_slot(const Slot& slot, std::uint64_t weight_before, result& out) {
-        out.value = slot.value;
-        out.sequence = slot.sequence;
-        out.bytes = slot.weight_through - weight_before;
+    static result taken_from(const Slot& slot, std::uint64_t weight_before) {
+        return {slot.value, slot.sequence, {}, slot.weight_through - weight_before};
     }
     template <typename Piece, typename Cursor, typename Waste>
     static void take(core_type&, broadcast_log<T, Slots>& log, Cursor& reader, const Piece& found,
@@ -73,6 +73,8 @@ template <typename T, std::size_t Slots>
 struct take_batch {
     using result = event_batch<T, Slots>;
     using core_type = channel_core<T, Slots>;
+    using cursor_type = log_cursor<T, Slots>;
+    using slot_type = typename segment<T, Slots>::slot;
     static constexpr bool takes_one = false;
 
     static const gap& missing(const result& out) noexcept { return out.missing_; }
@@ -91,6 +93,47 @@ struct take_batch {
     }
 };
 
+/// Takes the event that `channel_state::next_here` has found, by copy from its slot. Writes only
+/// what the reader itself writes.
+template <typename Take>
+[[nodiscard, gnu::always_inline]] inline typename Take::result
+take_here(typename Take::cursor_type& reader, const typename Take::slot_type& next) {
+    const std::uint64_t weight_before = reader.weight;
+    typename Take::result taken = Take::taken_from(next, weight_before);
+    reader.index += 1;
+    reader.weight = next.weight_through;
+    reader.delivered_events += 1;
+    reader.delivered_bytes += next.weight_through - weight_before;
+    return taken;
+}
+
+/// What a receive ended in.
+template <typename Take>
+struct received {
+    sys::error_code error;
+    typename Take::result taken;
+};
+
+/// What a wait ended in: an event to be taken from its slot by `take_here`, or a whole receive
+/// where that is not possible.
+template <typename Take>
+struct wait_result {
+    typename Take::cursor_type* reader = nullptr;
+    const typename Take::slot_type* next = nullptr;
+    received<Take>* instead = nullptr; ///< used if `next` is null
+};
+
+/// As `Take`, but the completion, `void(const wait_result<Take>*)`, leaves an event in its slot:
+/// who waits takes it itself, before anything else, to where it wants it.
+template <typename Take>
+struct leave_in_place : Take {
+    using taking = Take;
+};
+template <typename Take>
+inline constexpr bool leaves_in_place = requires {
+    typename Take::taking;
+};
+
 /// A channel that has, or had, a subscriber: the shared log, who waits for it, and the flush that
 /// completes those who wait.
 ///
@@ -105,6 +148,7 @@ public:
     using typename core::waste;
     using settings_type = broadcast_settings<Executor>;
     using reader_type = subscriber<T, Slots, Executor>;
+    using slot_type = typename segment<T, Slots>::slot;
 
     /// Completions that a flush runs before it lets other handlers of the executor run.
     static constexpr std::size_t flush_budget = 64;
@@ -148,16 +192,15 @@ public:
     void settle(guard& held, waste& freed) noexcept;
     /// Tells the observer; called without the lock.
     void report(reader_type& reader, poll_result result, const gap& missing) noexcept;
+    /// Takes what there is for `reader`, if there is anything, in a poll of its own.
     template <typename Take>
     [[nodiscard]] poll_result try_take(reader_type& reader, typename Take::result& out);
-    /// Takes the next event without the lock, where it is in the segment that the reader stands in
-    /// and not that segment's last, and the reader's capacity covers it. False: look under the
-    /// lock.
+    /// The slot of the next event, where that is in the segment in which the reader stands, is not
+    /// the segment's last, and the reader's capacity covers it. Null: look under the lock.
     ///
-    /// The segment counts the reader and thus stays; the slots before the announced head do not
-    /// change. Only what the reader itself writes is written.
-    template <typename Take>
-    [[nodiscard]] bool take_here(reader_type& reader, typename Take::result& out);
+    /// Needs no lock: the segment counts the reader and thus stays; the slots before the announced
+    /// head do not change.
+    [[nodiscard]] const slot_type* next_here(const reader_type& reader) const noexcept;
 
     [[nodiscard]] bool has_something(const reader_type& reader) const noexcept {
         return this->anything_for(reader);

@@ -263,11 +263,6 @@ poll_result channel_state<T, Slots, Executor>::try_take(reader_type& reader,
     if (!this->anything_for(reader)) {
         return poll_result::empty;
     }
-    if constexpr (Take::takes_one) {
-        if (take_here<Take>(reader, out)) {
-            return poll_result::taken;
-        }
-    }
     waste freed;
     guard held = this->lock();
     const poll_result result = poll<Take>(held, reader, out, freed);
@@ -279,25 +274,20 @@ poll_result channel_state<T, Slots, Executor>::try_take(reader_type& reader,
 }
 
 template <typename T, std::size_t Slots, typename Executor>
-template <typename Take>
-bool channel_state<T, Slots, Executor>::take_here(reader_type& reader, typename Take::result& out) {
+[[gnu::always_inline]] inline auto
+channel_state<T, Slots, Executor>::next_here(const reader_type& reader) const noexcept
+    -> const slot_type* {
     const auto* const here = reader.here;
     if (here == nullptr || reader.replay != nullptr || reader.capacity_bytes != unlimited) {
-        return false;
+        return nullptr;
     }
     const std::uint64_t index = reader.index;
     const std::uint64_t unread = this->announced_head() - index;
     const std::uint64_t position = index - here->base;
     if (unread == 0 || unread > reader.capacity || position == Slots - 1) {
-        return false;
+        return nullptr;
     }
-    const auto& slot = here->slots[position];
-    Take::take_slot(slot, reader.weight, out);
-    reader.index = index + 1;
-    reader.weight = slot.weight_through;
-    reader.delivered_events += 1;
-    reader.delivered_bytes += out.bytes;
-    return true;
+    return &here->slots[position];
 }
 
 // --- flushing -----------------------------------------------------------------------------------
@@ -329,10 +319,8 @@ template <typename T, std::size_t Slots, typename Executor>
 void channel_state<T, Slots, Executor>::flush_some(guard& held) {
     // Those who wait since the last publication have seen it: without a new one, leave them alone.
     const bool due = std::exchange(this->flush_due_, false);
-    while (due && !waiting_.empty()) {
-        reader_type& reader = waiting_.pop_front();
-        reader.wait = wait_state::ready;
-        ready_.push_back(reader);
+    if (due) {
+        ready_.splice_back(waiting_);
     }
     for (std::size_t count = 0; count < flush_budget && !ready_.empty(); ++count) {
         reader_type& reader = ready_.pop_front();

@@ -104,6 +104,43 @@ public:
     void post() noexcept override { asio::post(own_executor(), runner{*this}); }
 
     void run(guard held) override {
+        if constexpr (Take::takes_one) {
+            const auto* const next = this->channel_->next_here(*this->reader_);
+            if (next != nullptr && !this->aborted_) [[likely]] {
+                return complete_here(held, *next);
+            }
+        }
+        look(std::move(held));
+    }
+
+    void abandon() noexcept override {
+        unbind_cancellation();
+        const auto work = std::move(work_);
+        const Handler dies_last{std::move(handler_)};
+        guard held = this->channel_->lock();
+        const bool last = leave(*this->reader_);
+        held.unlock();
+        dispose(asio::get_associated_allocator(dies_last), last);
+    }
+
+private:
+    void complete_here(guard& held, const typename Take::slot_type& next) {
+        auto& reader = *this->reader_;
+        if constexpr (leaves_in_place<Take>) {
+            const bool last = leave(reader);
+            held.unlock();
+            const wait_result<typename Take::taking> found{&reader, &next, nullptr};
+            complete(last, &found);
+        } else {
+            auto taken = take_here<Take>(reader, next);
+            const bool last = leave(reader);
+            held.unlock();
+            complete(last, sys::error_code{}, std::move(taken));
+        }
+    }
+
+    // What `run` does where the next event cannot simply be taken.
+    [[gnu::noinline]] void look(guard held) {
         auto& channel = *this->channel_;
         auto& reader = *this->reader_;
         typename Take::result result;
@@ -121,20 +158,15 @@ public:
         if (status == poll_result::closed || Take::missing(result)) [[unlikely]] {
             channel.report(reader, status, Take::missing(result));
         }
-        complete(status, result, last);
+        if constexpr (leaves_in_place<Take>) {
+            received<typename Take::taking> all{error_of(status), std::move(result)};
+            const wait_result<typename Take::taking> found{nullptr, nullptr, &all};
+            complete(last, &found);
+        } else {
+            complete(last, error_of(status), std::move(result));
+        }
     }
 
-    void abandon() noexcept override {
-        unbind_cancellation();
-        const auto work = std::move(work_);
-        const Handler dies_last{std::move(handler_)};
-        guard held = this->channel_->lock();
-        const bool last = leave(*this->reader_);
-        held.unlock();
-        dispose(asio::get_associated_allocator(dies_last), last);
-    }
-
-private:
     /// What is posted to the handler's executor.
     class runner {
     public:
@@ -190,12 +222,13 @@ private:
         }
     }
 
-    void complete(poll_result status, typename Take::result& result, bool last) {
+    template <typename... Arguments>
+    void complete(bool last, Arguments&&... arguments) {
         unbind_cancellation();
         const auto work = std::move(work_);
         Handler handler{std::move(handler_)};
         dispose(asio::get_associated_allocator(handler), last);
-        std::move(handler)(error_of(status), std::move(result));
+        std::move(handler)(std::forward<Arguments>(arguments)...);
     }
 
     [[nodiscard]] static sys::error_code error_of(poll_result status) noexcept {

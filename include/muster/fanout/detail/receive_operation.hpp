@@ -1,6 +1,7 @@
 #pragma once
 
 #include <muster/detail/try_first.hpp>
+#include <muster/fanout/detail/channel_state.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -10,6 +11,7 @@
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -32,10 +34,35 @@ struct receive_access {
     static void start(Subscription& from, Handler&& handler) {
         from.template start<Take>(std::forward<Handler>(handler));
     }
-    /// Takes what is there. False: there is nothing, or the caller should yield.
+    /// Starts a wait for something to receive: `void(const wait_result<Take>*)`, deferred.
+    template <typename Take, typename Subscription>
+    static auto begin_wait(Subscription& from) {
+        return from.template begin_wait<Take>();
+    }
+    /// Whether there is something, and it is not time to let others have the thread.
+    template <typename Subscription>
+    static bool worth_trying(Subscription& from) noexcept {
+        return from.worth_trying();
+    }
+    /// The slot of the next event if `take_here` can take it, else null.
+    template <typename Subscription>
+    static auto next_here(const Subscription& from) noexcept {
+        return from.next_here();
+    }
+    template <typename Take, typename Subscription>
+    static typename Take::result take_here(Subscription& from,
+                                           const typename Take::slot_type& next) {
+        return from.template take_here<Take>(next);
+    }
+    /// Takes what is there. False: there is nothing.
     template <typename Take, typename Subscription>
     static bool take_now(Subscription& from, typename Take::result& taken, sys::error_code& ec) {
         return from.template take_now<Take>(taken, ec);
+    }
+    /// Counts what a wait has brought.
+    template <typename Subscription, typename... Brought>
+    static void account(Subscription& from, Brought&&... brought) {
+        from.account(std::forward<Brought>(brought)...);
     }
 };
 
@@ -56,33 +83,84 @@ public:
     auto operator()(CompletionToken&& token) const -> decltype(receive_access::begin<Take>(
         std::declval<Subscription&>(),
         std::declval<const Token&>())(std::forward<CompletionToken>(token))) {
-        return waiting()(std::forward<CompletionToken>(token));
+        return receive_access::begin<Take>(*from_,
+                                           token_of())(std::forward<CompletionToken>(token));
     }
 
-    // For detail::tries_first.
+    // For detail::tries_first. An event that is simply there is not taken before the coroutine goes
+    // on, and then from its slot into what the coroutine gets.
     class outcome {
     public:
-        explicit outcome(Subscription& from)
-            : done_{receive_access::take_now<Take>(from, taken_, error_)} {}
-        explicit operator bool() const noexcept { return done_; }
-        [[nodiscard]] auto take() {
-            if constexpr (is_tuple) {
-                return std::tuple<sys::error_code, result_type>{error_, std::move(taken_)};
-            } else {
-                if (error_) {
-                    throw sys::system_error{error_};
-                }
-                return std::move(taken_);
+        explicit outcome(Subscription& from) : from_{&from} {
+            if (!receive_access::worth_trying(from)) {
+                return;
             }
+            if constexpr (Take::takes_one) {
+                next_ = receive_access::next_here(from);
+                if (next_ != nullptr) {
+                    return;
+                }
+            }
+            look();
+        }
+        explicit operator bool() const noexcept { return next_ != nullptr || found_; }
+        [[nodiscard, gnu::always_inline]] auto take() {
+            if constexpr (Take::takes_one) {
+                if (next_ != nullptr) {
+                    return here([this] { return receive_access::take_here<Take>(*from_, *next_); });
+                }
+            }
+            return whole(*found_);
+        }
+        [[nodiscard, gnu::always_inline]] auto take(const wait_result<Take>* waited) {
+            if constexpr (Take::takes_one) {
+                if (waited->next != nullptr) {
+                    receive_access::account(*from_, *waited->next);
+                    return here(
+                        [=] { return fanout::take_here<Take>(*waited->reader, *waited->next); });
+                }
+            }
+            received<Take>& all = *waited->instead;
+            if (all.error != asio::error::operation_aborted) { // else `from_` may be gone
+                receive_access::account(*from_, all.error, all.taken);
+            }
+            return whole(all);
         }
 
     private:
-        sys::error_code error_;
-        result_type taken_;
-        bool done_; // last: the others are filled in meanwhile
+        using tuple = std::tuple<sys::error_code, result_type>;
+
+        [[gnu::noinline]] void look() {
+            found_.emplace();
+            if (!receive_access::take_now<Take>(*from_, found_->taken, found_->error)) {
+                found_.reset();
+            }
+        }
+        template <typename TakeOne>
+        [[nodiscard]] static auto here(const TakeOne& take_one) {
+            if constexpr (is_tuple) {
+                return tuple{sys::error_code{}, take_one()};
+            } else {
+                return take_one();
+            }
+        }
+        [[nodiscard]] static auto whole(received<Take>& all) {
+            if constexpr (is_tuple) {
+                return tuple{all.error, std::move(all.taken)};
+            } else {
+                if (all.error) {
+                    throw sys::system_error{all.error};
+                }
+                return std::move(all.taken);
+            }
+        }
+
+        Subscription* from_;
+        const typename Take::slot_type* next_ = nullptr;
+        std::optional<received<Take>> found_;
     };
     [[nodiscard]] outcome try_now() const { return outcome{*from_}; }
-    [[nodiscard]] auto waiting() const { return receive_access::begin<Take>(*from_, token_of()); }
+    [[nodiscard]] auto waiting() const { return receive_access::begin_wait<Take>(*from_); }
 
 private:
     [[nodiscard]] static constexpr Token token_of() noexcept {
@@ -115,15 +193,8 @@ auto receive_with(Subscription& from, Token&& token) {
 /// Takes what is there without suspending, waits otherwise. Throws what a receive fails with.
 template <typename Take, typename Executor, typename Subscription>
 asio::awaitable<typename Take::result, Executor> take_or_wait(Subscription& from) {
-    sys::error_code ec;
-    typename Take::result taken;
-    if (!receive_access::take_now<Take>(from, taken, ec)) {
-        co_return co_await receive_access::begin<Take>(from, asio::use_awaitable_t<Executor>{});
-    }
-    if (ec) {
-        throw sys::system_error{ec};
-    }
-    co_return taken;
+    receive_operation<Subscription, Take, asio::deferred_t> receive{from};
+    co_return co_await std::move(receive);
 }
 
 } // namespace muster::detail::fanout

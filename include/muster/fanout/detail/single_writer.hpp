@@ -13,13 +13,17 @@ public:
     single_writer(const single_writer&) = delete;
 
     // relaxed: nothing is published with it.
-    operator T() const noexcept { return value_.load(std::memory_order_relaxed); }
-    single_writer& operator=(T value) noexcept {
+    [[gnu::always_inline]] operator T() const noexcept {
+        return value_.load(std::memory_order_relaxed);
+    }
+    [[gnu::always_inline]] single_writer& operator=(T value) noexcept {
         value_.store(value, std::memory_order_relaxed);
         return *this;
     }
     single_writer& operator=(const single_writer& other) noexcept { return *this = T{other}; }
-    single_writer& operator+=(T more) noexcept { return *this = T{*this} + more; }
+    [[gnu::always_inline]] single_writer& operator+=(T more) noexcept {
+        return *this = T{*this} + more;
+    }
 
 private:
     std::atomic<T> value_;

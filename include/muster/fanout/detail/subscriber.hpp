@@ -46,8 +46,7 @@ private:
 /// Where a subscription's pending receive stands.
 enum class wait_state : std::uint8_t {
     none,    ///< there is none
-    waiting, ///< for an event; in the channel's list of waiters
-    ready,   ///< a flush is about to complete it; in the flush's list
+    waiting, ///< for an event, or for its turn in a flush; in the list of these or of those
     posted,  ///< its completion is on the way to the handler's executor
 };
 
@@ -87,7 +86,7 @@ struct subscriber : log_cursor<T, Slots>, wait_link {
         return label ? *label : none;
     }
 
-    void count_poll(std::uint64_t (*clock)() noexcept) noexcept {
+    [[gnu::always_inline]] void count_poll(std::uint64_t (*clock)() noexcept) noexcept {
         polls.store(polls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
         if (clock != nullptr) {
             last_poll_time.store(clock(), std::memory_order_relaxed);
@@ -115,6 +114,17 @@ public:
         auto& item = static_cast<Subscriber&>(*end_.next);
         unlink(item);
         return item;
+    }
+    /// Moves all of `others` behind what is in here. O(1).
+    void splice_back(wait_list& others) noexcept {
+        if (others.empty()) {
+            return;
+        }
+        end_.previous->next = others.end_.next;
+        others.end_.next->previous = end_.previous;
+        end_.previous = others.end_.previous;
+        end_.previous->next = &end_;
+        others.end_.next = others.end_.previous = &others.end_;
     }
     static void unlink(Subscriber& item) noexcept {
         wait_link& link = item;
