@@ -1,5 +1,7 @@
 #pragma once
 
+#include <muster/detail/next_up.hpp>
+
 #include <boost/asio/io_context.hpp>
 
 #include <cstddef>
@@ -8,6 +10,19 @@
 namespace muster::test {
 
 namespace asio = boost::asio;
+
+/// As long as it lives, every step of this thread is a handler of its own: nothing "goes next"
+/// within the handler before, see `detail::next_up`.
+class single_steps {
+public:
+    single_steps() noexcept : before_{detail::next_up::set_budget(0)} {}
+    ~single_steps() { detail::next_up::set_budget(before_); }
+    single_steps(const single_steps&) = delete;
+    single_steps& operator=(const single_steps&) = delete;
+
+private:
+    int before_;
+};
 
 /// An `io_context` that is driven by hand: nothing runs unless the test says so, nothing blocks.
 ///

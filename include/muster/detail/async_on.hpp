@@ -1,5 +1,7 @@
 #pragma once
 
+#include <muster/detail/next_up.hpp>
+
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -56,17 +58,23 @@ struct initiate_on {
     struct completion {
         Handler handler;
         asio::executor_work_guard<asio::associated_executor_t<Handler, Executor>> home;
+        asio::io_context* plain; ///< where home is nothing but this
         std::shared_ptr<asio::cancellation_signal> signal;
 
         completion(Handler&& waiting, const Executor& fallback)
-            : handler{std::move(waiting)}, home{asio::get_associated_executor(handler, fallback)} {}
+            : handler{std::move(waiting)}, home{asio::get_associated_executor(handler, fallback)},
+              plain{plain_context(asio::get_associated_executor(handler, fallback))} {}
 
         void operator()(std::exception_ptr error) {
-            auto back = home.get_executor();
-            asio::post(back, [handler = std::move(handler), error = std::move(error)]() mutable {
+            auto go_on = [handler = std::move(handler), error = std::move(error)]() mutable {
                 asio::get_associated_cancellation_slot(handler).clear();
                 std::move(handler)(std::move(error));
-            });
+            };
+            if (plain != nullptr) {
+                next_up::post(*plain, std::move(go_on));
+            } else {
+                asio::post(home.get_executor(), std::move(go_on));
+            }
         }
     };
 };

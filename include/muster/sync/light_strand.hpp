@@ -364,7 +364,7 @@ void basic_light_strand<InnerExecutor, Allocator, Tracked>::execute(Function&& f
         }
         if (state_type& strand = state(); strand.try_enter_inline()) {
             const typename state_type::reference keep{strand};
-            const typename state_type::turn here{strand};
+            const typename state_type::turn here{strand, true};
             std::decay_t<Function> local{std::forward<Function>(function)};
             local();
             return;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/next_up.hpp>
 #include <muster/detail/single_threaded.hpp>
 
 #include <boost/asio/execution/blocking.hpp>
@@ -10,6 +11,7 @@
 #include <atomic>
 #include <cassert>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace muster {
@@ -112,6 +114,9 @@ private:
     class reference;
     class turn;
 
+    static constexpr bool on_io_context =
+        std::is_same_v<InnerExecutor, asio::io_context::executor_type>;
+
     // tail_: idle (nobody runs or is due), busy (somebody does, nothing new), or the newest op of
     // a list that leads back to the oldest; then somebody runs or is due as well.
     static constexpr std::uintptr_t idle = 0;
@@ -127,6 +132,8 @@ private:
     bool refill() noexcept;
     detail::strand_op* pop() noexcept;
     void run();
+    static void go_next(void* data, bool run);
+    bool offer_to_go_next() noexcept;
     void schedule(bool continuation);
     void abandon() noexcept;
 
@@ -163,10 +170,13 @@ private:
 template <typename InnerExecutor>
 class basic_light_strand_state<InnerExecutor>::turn {
 public:
-    explicit turn(basic_light_strand_state& state) noexcept : frame_{&state}, state_{&state} {}
+    /// `goes_next`: what is left may go next on this thread, or else it has had its share.
+    turn(basic_light_strand_state& state, bool goes_next) noexcept
+        : frame_{&state}, state_{&state}, goes_next_{goes_next} {}
     // Out of memory while handing over what is queued would lose it: noexcept, and so fatal.
     ~turn() {
-        if (state_->ready_ != nullptr || !state_->try_leave()) {
+        if ((state_->ready_ != nullptr || !state_->try_leave()) &&
+            !(goes_next_ && state_->offer_to_go_next())) {
             state_->schedule(true);
         }
     }
@@ -176,6 +186,7 @@ public:
 private:
     detail::strand_frame frame_;
     basic_light_strand_state* state_;
+    bool goes_next_;
 };
 
 /// What the inner executor holds for a strand that is due. Destroyed uncalled by a dying context,
@@ -194,10 +205,17 @@ public:
 
     void operator()() {
         const reference keep{std::move(state_)};
-        keep.get()->run();
+        if constexpr (on_io_context) {
+            detail::next_up scope{keep.get()->inner_.context()};
+            keep.get()->run();
+            scope.run_rest();
+        } else {
+            keep.get()->run();
+        }
     }
 
 private:
+    friend basic_light_strand_state;
     reference state_;
 };
 
@@ -216,7 +234,7 @@ void basic_light_strand_state<InnerExecutor>::release() noexcept {
 
 template <typename InnerExecutor>
 void basic_light_strand_state<InnerExecutor>::enqueue(detail::strand_op* op, bool continuation) {
-    if (push(op)) {
+    if (push(op) && !offer_to_go_next()) {
         schedule(continuation);
     }
 }
@@ -281,11 +299,36 @@ detail::strand_op* basic_light_strand_state<InnerExecutor>::pop() noexcept {
 
 template <typename InnerExecutor>
 void basic_light_strand_state<InnerExecutor>::run() {
-    const turn here{*this};
+    const turn here{*this, false};
     for (int left = run_budget; left > 0 && refill(); --left) {
         detail::strand_op* op = pop();
         op->act_(op, true);
+        if (detail::next_up::taken()) {
+            break; // what goes next does not wait for the rest of the queue
+        }
     }
+}
+
+template <typename InnerExecutor>
+void basic_light_strand_state<InnerExecutor>::go_next(void* data, bool run) {
+    runner due{*static_cast<basic_light_strand_state*>(data)};
+    due.state_.get()->release(); // the offer's
+    if (run) {
+        const reference keep{std::move(due.state_)};
+        keep.get()->run();
+    }
+}
+
+/// True: this thread runs the strand next.
+template <typename InnerExecutor>
+bool basic_light_strand_state<InnerExecutor>::offer_to_go_next() noexcept {
+    if constexpr (on_io_context) {
+        if (detail::next_up::offer(inner_.context(), {&go_next, this})) {
+            add_ref();
+            return true;
+        }
+    }
+    return false;
 }
 
 template <typename InnerExecutor>
