@@ -1,6 +1,7 @@
 #include <muster/metrics/counters.hpp>
 
 #include <memory>
+#include <type_traits>
 
 namespace muster {
 
@@ -16,26 +17,17 @@ session_counters::rare_cells& session_counters::install_rare() {
 }
 
 session_counter_values session_counters::read(const tick_clock& clock) const noexcept {
-    session_counter_values values;
-    const auto take = [&](std::size_t index, std::uint64_t raw) {
-        const auto which = static_cast<counter>(index);
-        values.set(which, traits_of(which).kind == counter_kind::nanos ? clock.to_nanos(raw) : raw);
-    };
-    for (std::size_t i = 0; i < dispatch_words; ++i) {
-        take(i, dispatch_[i].load(std::memory_order_relaxed));
-    }
-    for (std::size_t i = dispatch_words; i < hot_words; ++i) {
-        take(i, checkpoint_[i - dispatch_words].load(std::memory_order_relaxed));
-    }
-    take(hot_words, session_receivers_.load(std::memory_order_relaxed));
-    take(hot_words + 1, global_receivers_.load(std::memory_order_relaxed));
     // acquire: pairs with install_rare.
-    const auto* rare = rare_.load(std::memory_order_acquire);
-    for (std::size_t i = 0; i < rare_counter_count; ++i) {
-        take(hot_counter_count + i,
-             rare != nullptr ? rare->words[i].load(std::memory_order_relaxed) : 0);
-    }
-    return values;
+    const auto* const rare = rare_.load(std::memory_order_acquire);
+    return session_counter_values::all([&]<counter Which>(std::integral_constant<counter, Which>) {
+        std::uint64_t raw = 0;
+        if constexpr (index_of(Which) < hot_counter_count) {
+            raw = hot<Which>();
+        } else if (rare != nullptr) {
+            raw = rare->words[index_of(Which) - hot_counter_count].load(std::memory_order_relaxed);
+        }
+        return traits_of(Which).kind == counter_kind::nanos ? clock.to_nanos(raw) : raw;
+    });
 }
 
 void total_counters::fold(const session_counter_values& session) noexcept {

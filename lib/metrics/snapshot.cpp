@@ -24,9 +24,13 @@ std::optional<std::uint64_t> runtime_snapshot::events_received_rate_per_sec_x100
 }
 
 void runtime_snapshot::add(session_row row) {
+    sessions.push_back(std::move(row));
+    count(sessions.back());
+}
+
+void runtime_snapshot::count(const session_row& row) noexcept {
     ++sessions_by_status[static_cast<std::size_t>(row.status)];
     totals.add(row.counters);
-    sessions.push_back(std::move(row));
 }
 
 } // namespace muster

@@ -46,6 +46,9 @@ void row_sorter::measure() {
     for (; at_ < end; ++at_) {
         const auto first = id(0).substr(0, common_);
         const auto other = id(at_);
+        if (other.starts_with(first)) { // mostly: sessions of one kind begin alike
+            continue;
+        }
         const auto differ = std::mismatch(first.begin(), first.end(), other.begin(), other.end());
         common_ = static_cast<std::size_t>(differ.first - first.begin());
     }
@@ -67,14 +70,15 @@ void row_sorter::make_keys() {
 /// Shorter ids are filled up with NULs, which no id contains, so that they come first.
 std::uint64_t row_sorter::characters_of(std::size_t row) const noexcept {
     const auto rest = id(row).substr(common_);
+    const std::size_t length = std::min(rest.size(), sizeof(std::uint64_t));
     std::uint64_t packed = 0;
-    for (std::size_t i = 0; i < sizeof packed; ++i) {
-        packed = packed << 8 | (i < rest.size() ? static_cast<unsigned char>(rest[i]) : 0U);
+    for (std::size_t i = 0; i < length; ++i) {
+        packed = packed << 8 | static_cast<unsigned char>(rest[i]);
     }
-    return packed;
+    return length == 0 ? 0 : packed << (8 * (sizeof packed - length));
 }
 
-bool row_sorter::before(const key& a, const key& b) const noexcept {
+inline bool row_sorter::before(const key& a, const key& b) const noexcept {
     return a.characters != b.characters ? a.characters < b.characters : id(a.row) < id(b.row);
 }
 

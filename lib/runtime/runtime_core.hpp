@@ -89,10 +89,10 @@ public:
     [[nodiscard]] std::chrono::nanoseconds since_start(std::uint64_t reading) const noexcept {
         return nanos(tick_clock::between(started_, reading));
     }
-    /// Between two readings; an `ended` of 0 means now.
+    /// Between two readings.
     [[nodiscard]] std::chrono::nanoseconds elapsed(std::uint64_t started,
                                                    std::uint64_t ended) const noexcept {
-        return nanos(tick_clock::between(started, ended != 0 ? ended : clock_.now()));
+        return nanos(tick_clock::between(started, ended));
     }
     /// Records `times` equal durations, in clock readings.
     void record(latency which, std::uint64_t readings, std::uint64_t times = 1) {

@@ -117,11 +117,12 @@ void session::require_running() const {
                                                "): remove it and spawn it anew"};
 }
 
-std::chrono::nanoseconds session::age() const noexcept {
+std::chrono::nanoseconds session::age(std::uint64_t now) const noexcept {
     const auto started = started_.load(std::memory_order_relaxed);
     const auto* const extra = if_more();
     const auto ended = extra == nullptr ? 0 : extra->ended.load(std::memory_order_relaxed);
-    return started == 0 ? std::chrono::nanoseconds{0} : core_->elapsed(started, ended);
+    return started == 0 ? std::chrono::nanoseconds{0}
+                        : core_->elapsed(started, ended != 0 ? ended : now);
 }
 
 std::atomic<std::uint64_t>& session::ticket() {
@@ -132,7 +133,7 @@ session_info session::info() const {
     session_info shown{id_};
     shown.status = status();
     shown.visibility = focused() ? visibility::focused : visibility::background;
-    shown.age = age();
+    shown.age = age(core_->clock().now());
     shown.turn_active = turn_active_.load(std::memory_order_relaxed);
     if (const auto* extra = if_more()) {
         shown.queue_position =

@@ -68,7 +68,8 @@ public:
     void set_focused(bool focused);
     [[nodiscard]] session_counters& counters() noexcept { return counters_; }
     [[nodiscard]] session_channel& channel() noexcept { return channel_; }
-    [[nodiscard]] std::chrono::nanoseconds age() const noexcept;
+    /// `now`: a reading of the metrics clock.
+    [[nodiscard]] std::chrono::nanoseconds age(std::uint64_t now) const noexcept;
     [[nodiscard]] session_info info() const;
     /// Throws `error` that names the session and its state, unless it is running.
     void require_running() const;

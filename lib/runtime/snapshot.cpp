@@ -51,15 +51,15 @@ subscriber_row row_of(const runtime_core& core, std::uint64_t reading, const sub
 
 void add_session(const runtime_core& core, std::uint64_t reading, session& each,
                  runtime_snapshot& shot) {
-    session_row row{each.id()};
+    session_row& row =
+        shot.sessions.emplace_back(each.id(), [&] { return each.counters().read(core.clock()); });
     row.status = each.status();
     row.visibility = each.focused() ? visibility::focused : visibility::background;
-    row.age = each.age();
-    row.counters = each.counters().read(core.clock());
+    row.age = each.age(reading);
+    shot.count(row);
     each.channel().for_each_subscriber([&](const subscriber_info& seen) {
         shot.subscribers.push_back(row_of(core, reading, seen, each.id()));
     });
-    shot.add(std::move(row));
 }
 
 void visit_some(const runtime_core& core, registry::scan& scan, runtime_snapshot& shot) {

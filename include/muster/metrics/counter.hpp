@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace muster {
 
@@ -157,6 +159,13 @@ class basic_counter_values {
 public:
     [[nodiscard]] static constexpr std::size_t size() noexcept { return Size; }
 
+    constexpr basic_counter_values() noexcept = default;
+    /// All measured: `value_of(std::integral_constant<counter, …>)` is asked for each in turn.
+    template <typename ValueOf>
+    [[nodiscard]] static constexpr basic_counter_values all(const ValueOf& value_of) noexcept {
+        return basic_counter_values{value_of, std::make_index_sequence<Size>{}};
+    }
+
     [[nodiscard]] constexpr std::optional<std::uint64_t> get(counter which) const noexcept {
         const std::size_t index = index_of(which);
         return index < Size && (measured_ >> index & 1) != 0 ? std::optional{values_[index]}
@@ -197,6 +206,12 @@ public:
 private:
     template <std::size_t>
     friend class basic_counter_values;
+
+    template <typename ValueOf, std::size_t... Index>
+    constexpr basic_counter_values(const ValueOf& value_of,
+                                   std::index_sequence<Index...> /*all*/) noexcept
+        : values_{value_of(std::integral_constant<counter, static_cast<counter>(Index)>{})...},
+          measured_{~std::uint64_t{0} >> (64 - Size)} {}
 
     std::array<std::uint64_t, Size> values_{}; // 0 where not measured
     std::uint64_t measured_ = 0;               // one bit for each

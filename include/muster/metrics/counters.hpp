@@ -90,6 +90,20 @@ private:
         return present != nullptr ? *present : install_rare();
     }
     rare_cells& install_rare();
+    /// What the cell of a hot counter holds.
+    template <counter Which>
+    [[nodiscard]] std::uint64_t hot() const noexcept {
+        constexpr std::size_t index = index_of(Which);
+        if constexpr (index < dispatch_words) {
+            return dispatch_[index].load(std::memory_order_relaxed);
+        } else if constexpr (index < hot_words) {
+            return checkpoint_[index - dispatch_words].load(std::memory_order_relaxed);
+        } else if constexpr (index == hot_words) {
+            return session_receivers_.load(std::memory_order_relaxed);
+        } else {
+            return global_receivers_.load(std::memory_order_relaxed);
+        }
+    }
 
     std::array<cell, dispatch_words> dispatch_{};
     std::atomic<std::uint32_t> session_receivers_{0};

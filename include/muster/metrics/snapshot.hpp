@@ -32,6 +32,9 @@ struct session_row {
     session_counter_values counters;
 
     explicit session_row(session_id name) : id{std::move(name)} {}
+    /// With what `read()` returns as its counters, which are not copied.
+    template <typename Read>
+    session_row(session_id name, const Read& read) : id{std::move(name)}, counters{read()} {}
 
     /// `events_received_rate_per_sec_x1000`, by this session's age; nothing if not measured.
     [[nodiscard]] std::optional<std::uint64_t> events_received_rate_per_sec_x1000() const noexcept;
@@ -77,6 +80,8 @@ struct runtime_snapshot {
     /// Adds a session: its row, its status, and its counters to the totals. Call with the removed
     /// sessions' sums already in `totals`. Amortised constant time.
     void add(session_row row);
+    /// The same for a row that is in `sessions` already.
+    void count(const session_row& row) noexcept;
 };
 
 } // namespace muster
