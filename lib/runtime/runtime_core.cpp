@@ -16,9 +16,10 @@ std::uint64_t poll_time() noexcept {
 }
 
 template <typename Channel>
-std::shared_ptr<const typename Channel::settings_type> settings_for(asio::io_context& context,
-                                                                    const retention& keep) {
-    auto settings = std::make_shared<typename Channel::settings_type>(context.get_executor(), keep);
+boost::intrusive_ptr<const typename Channel::settings_type> settings_for(asio::io_context& context,
+                                                                         const retention& keep) {
+    using settings_type = typename Channel::settings_type;
+    const boost::intrusive_ptr settings{new settings_type{context.get_executor(), keep}};
     settings->clock = &poll_time;
     return settings;
 }

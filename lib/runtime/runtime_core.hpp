@@ -72,7 +72,7 @@ public:
     [[nodiscard]] checkpoint_scheduler& scheduler() noexcept { return scheduler_; }
     [[nodiscard]] detail::admission& admission() noexcept { return admission_; }
     [[nodiscard]] account_ptr account() noexcept { return account_ptr{this}; }
-    [[nodiscard]] const std::shared_ptr<const session_channel::settings_type>&
+    [[nodiscard]] const boost::intrusive_ptr<const session_channel::settings_type>&
     session_settings() const noexcept {
         return session_settings_;
     }
@@ -148,7 +148,7 @@ private:
     tick_clock clock_;
     std::uint64_t started_;
     shared_latencies latencies_;
-    std::shared_ptr<const session_channel::settings_type> session_settings_;
+    boost::intrusive_ptr<const session_channel::settings_type> session_settings_;
     global_channel everyone_;
     receipt_channel receipts_;
     diagnostic_channel diagnostics_;

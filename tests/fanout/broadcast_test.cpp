@@ -493,8 +493,8 @@ BOOST_AUTO_TEST_CASE(the_observer_hears_of_lag_and_of_the_end_once) {
         void closed(std::string_view) noexcept override { ++ends; }
     } observer;
     manual_loop loop;
-    auto settings =
-        std::make_shared<muster::broadcast_settings<asio::any_io_executor>>(loop.get_executor());
+    using settings_type = muster::broadcast_settings<asio::any_io_executor>;
+    const boost::intrusive_ptr<settings_type> settings{new settings_type{loop.get_executor()}};
     settings->observer = &observer;
     channel_type channel{settings};
     auto subscription = channel.subscribe(subscribe_options{2});

@@ -50,9 +50,9 @@ public:
 
     /// A channel with settings of its own.
     explicit broadcast(const Executor& executor, retention keep = {})
-        : broadcast{std::make_shared<const settings_type>(executor, keep)} {}
+        : broadcast{boost::intrusive_ptr<const settings_type>{new settings_type{executor, keep}}} {}
     /// A channel that shares its settings with others.
-    explicit broadcast(std::shared_ptr<const settings_type> settings) noexcept
+    explicit broadcast(boost::intrusive_ptr<const settings_type> settings) noexcept
         : settings_{std::move(settings)} {}
     broadcast(const broadcast&) = delete;
     broadcast& operator=(const broadcast&) = delete;
@@ -157,7 +157,7 @@ private:
                          const SequenceAfter& sequence_after, Stamp&& stamp);
     [[nodiscard]] state_type& make_state();
 
-    std::shared_ptr<const settings_type> settings_;
+    boost::intrusive_ptr<const settings_type> settings_;
     std::atomic<state_type*> state_{nullptr};
     // Until there is a state: the counts, and their lock. Handed over to it when it is made.
     mutable detail::spin_lock lock_;

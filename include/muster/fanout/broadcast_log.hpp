@@ -11,6 +11,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -56,7 +57,8 @@ public:
 
     /// `retired_limit`: how many latest values of retired keys may wait for slow readers.
     explicit broadcast_log(retention keep = {}, std::uint64_t retired_limit = unlimited) noexcept
-        : retention_{keep}, retired_limit_{retired_limit} {}
+        : retention_{keep}, retired_limit_{static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                                retired_limit, std::numeric_limits<std::uint32_t>::max()))} {}
     broadcast_log(const broadcast_log&) = delete;
     broadcast_log& operator=(const broadcast_log&) = delete;
     ~broadcast_log();
@@ -204,7 +206,8 @@ private:
     segment* tail_ = nullptr;
     std::uint32_t tail_used_ = Slots; // no room: also while there is no tail
     std::uint32_t spare_count_ = 0;
-    detail::fanout::segment_ring<segment> ring_;
+    [[no_unique_address]] detail::fanout::segment_ring<segment> ring_; // and in its padding:
+    std::uint32_t retired_limit_;
     std::uint64_t base_ = 0;             // index of the oldest slot in the ring
     std::uint64_t dropped_sequence_ = 0; // of the event before base_
     std::uint64_t dropped_weight_ = 0;   // of all events before base_
@@ -214,17 +217,17 @@ private:
     cursor* readers_ = nullptr;
     std::uint32_t cursors_ = 0;
     std::uint32_t retired_count_ = 0;
+    // Each with what fits into its padding.
+    [[no_unique_address]] detail::fanout::tracked_maximum widest_events_;
     std::uint32_t parked_ = 0; // cursors at head_ while no segment holds that index
+    [[no_unique_address]] detail::fanout::tracked_maximum widest_bytes_;
     std::uint32_t behind_ =
         0; // cursors that stand before base_; they still need what is in the ring
-    detail::fanout::tracked_maximum widest_events_;
-    detail::fanout::tracked_maximum widest_bytes_;
 
     detail::fanout::conflation_list latest_;
     node* newest_ = nullptr;        // of the newest event, if that is the latest value of a key
     node* retired_first_ = nullptr; // in the order of their retirement
     node* retired_last_ = nullptr;
-    std::uint64_t retired_limit_;
 };
 
 } // namespace muster

@@ -6,6 +6,7 @@
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/query.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
 #include <cstdint>
 
@@ -13,13 +14,15 @@ namespace muster {
 
 namespace asio = boost::asio;
 
-/// What the channels of a program have in common. One object may serve any number of channels.
+/// What the channels of a program have in common. One object may serve any number of channels,
+/// which share it: `boost::intrusive_ptr<const broadcast_settings>`.
 ///
 /// The executor runs the flushes that wake waiting subscribers; a subscriber whose handler runs on
 /// an equal executor is completed there and then, others through a post to their own. Its context
 /// must outlive every use of the channels except their destruction.
 template <typename Executor>
-class broadcast_settings {
+class broadcast_settings : public boost::intrusive_ref_counter<broadcast_settings<Executor>,
+                                                               boost::thread_safe_counter> {
 public:
     using clock_function = std::uint64_t (*)() noexcept;
 

@@ -9,6 +9,7 @@
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
 
 #include <memory>
 #include <optional>
@@ -153,11 +154,14 @@ public:
     /// Completions that a flush runs before it lets other handlers of the executor run.
     static constexpr std::size_t flush_budget = 64;
 
-    explicit channel_state(std::shared_ptr<const settings_type> settings)
+    explicit channel_state(boost::intrusive_ptr<const settings_type> settings)
         : core{settings->keep, settings->retired_limit}, settings_{std::move(settings)} {
         this->enter_service(settings_->service());
     }
     ~channel_state() override {
+        if (working_) {
+            std::destroy_at(&work_);
+        }
         if (!this->orphaned_) {
             this->leave_service(settings_->service());
         }
@@ -206,8 +210,9 @@ public:
         return this->anything_for(reader);
     }
     void wait_for_event(reader_type& reader) {
-        if (!work_) {
-            work_.emplace(asio::prefer(settings_->executor, outstanding_work::tracked));
+        if (!working_) {
+            std::construct_at(&work_, asio::prefer(settings_->executor, outstanding_work::tracked));
+            working_ = true;
         }
         reader.wait = wait_state::waiting;
         waiting_.push_back(reader);
@@ -249,14 +254,18 @@ private:
                                       std::memory_order_relaxed);
     }
 
-    std::shared_ptr<const settings_type> settings_;
+    boost::intrusive_ptr<const settings_type> settings_;
     wait_list<reader_type> waiting_;
     wait_list<reader_type> ready_;
-    // While there are waiters; taken when the first comes, given back when a flush leaves none.
-    std::optional<tracked_work> work_;
+    // While there are waiters (`working_`): taken when the first comes, given back when a flush
+    // leaves none.
+    union {
+        tracked_work work_;
+    };
     std::uint64_t lagged_events_ = 0;
     std::uint64_t lagged_bytes_ = 0;
-    std::uint64_t gaps_ = 0;
+    std::uint64_t gaps_ : 63 = 0;
+    bool working_ : 1 = false;
 };
 
 } // namespace muster::detail::fanout

@@ -195,8 +195,13 @@ void channel_state<T, Slots, Executor>::abort(guard& held, reader_type& reader) 
 // Called with the lock; the result is to be destroyed without.
 template <typename T, std::size_t Slots, typename Executor>
 auto channel_state<T, Slots, Executor>::end_work() noexcept -> std::optional<tracked_work> {
-    return work_ && waiting_.empty() && ready_.empty() ? std::exchange(work_, std::nullopt)
-                                                       : std::nullopt;
+    if (!working_ || !waiting_.empty() || !ready_.empty()) {
+        return std::nullopt;
+    }
+    std::optional<tracked_work> ended{std::move(work_)};
+    std::destroy_at(&work_);
+    working_ = false;
+    return ended;
 }
 
 // --- receiving ----------------------------------------------------------------------------------
