@@ -6,6 +6,7 @@
 #include "terminal_keeper.hpp"
 
 #include <muster/checkpoint/scheduler.hpp>
+#include <muster/detail/ref_counter.hpp>
 #include <muster/metrics/clock.hpp>
 #include <muster/metrics/counters.hpp>
 #include <muster/metrics/histogram.hpp>
@@ -37,11 +38,10 @@ public:
     ~runtime_core();
 
     friend void intrusive_ptr_add_ref(runtime_core* counted) noexcept {
-        counted->references_.fetch_add(1, std::memory_order_relaxed);
+        ref_counter::increment(counted->references_);
     }
     friend void intrusive_ptr_release(runtime_core* counted) noexcept {
-        // acq_rel: the last owner must see what every other one did.
-        if (counted->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        if (ref_counter::decrement(counted->references_) == 0) {
             delete counted;
         }
     }
@@ -140,7 +140,7 @@ private:
     void hold() noexcept override { intrusive_ptr_add_ref(this); }
     void let_go() noexcept override { intrusive_ptr_release(this); }
 
-    std::atomic<std::size_t> references_{0};
+    ref_counter::type references_{0};
     asio::io_context& context_;
     std::shared_ptr<backend> workers_;
     const runtime_options options_;

@@ -79,7 +79,7 @@ shared_mutex_base::~shared_mutex_base() {
     if (service_ != nullptr) {
         service_->remove(*this);
     }
-    orphan(core_.detach_granted());
+    core_.forget_granted(&forget_mutex);
     auto waiting = core_.detach_waiting();
     orphan(waiting);
     post_all(std::move(waiting));
@@ -87,13 +87,26 @@ shared_mutex_base::~shared_mutex_base() {
 
 /// Leaves the operations without a mutex: they complete with operation_aborted.
 void shared_mutex_base::orphan(const shared_mutex_core::waiter_list& list) noexcept {
-    list.for_each(
-        [](shared_mutex_core::waiter& w) { static_cast<lock_op_base&>(w).mutex_ = nullptr; });
+    list.for_each(&forget_mutex);
+}
+
+void shared_mutex_base::forget_mutex(shared_mutex_core::waiter& w) noexcept {
+    static_cast<lock_op_base&>(w).mutex_ = nullptr;
 }
 
 void shared_mutex_base::post_all(shared_mutex_core::waiter_list list) {
+    shared_mutex_core::waiter_list home;
     while (lock_op_base* op = pop(list)) {
-        op->act(lock_op_base::action::post);
+        if (op->is_home()) {
+            home.push_back(*op);
+        } else {
+            op->act(lock_op_base::action::post);
+        }
+    }
+    if (home.has_one()) {
+        pop(home)->act(lock_op_base::action::post);
+    } else if (!home.empty()) {
+        static_cast<lock_op_base*>(home.front())->lead(std::move(home));
     }
 }
 

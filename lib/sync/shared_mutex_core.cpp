@@ -97,14 +97,6 @@ shared_mutex_core::waiter_list shared_mutex_core::detach_waiting() noexcept {
     return detach(queue_);
 }
 
-shared_mutex_core::waiter_list shared_mutex_core::detach_granted() noexcept {
-    const std::lock_guard guard{spin_};
-    for (const waiter* w = granted_.first_; w != nullptr; w = w->next_) {
-        release(w->mode_);
-    }
-    return detach(granted_);
-}
-
 shared_mutex_core::waiter_list shared_mutex_core::detach(chain& from) noexcept {
     waiter_list list;
     while (waiter* w = from.first_) {

@@ -106,6 +106,12 @@ void progress_line::show(const std::string& text) {
     }
 }
 
+void progress_line::milestone(const std::string& text) const {
+    if (!on_terminal_) {
+        std::fprintf(stderr, "%s\n", text.c_str());
+    }
+}
+
 void progress_line::clear() {
     if (width_ != 0) {
         show("");

@@ -66,7 +66,8 @@ private:
     std::optional<report_samples> single_; // nothing: path_ is a directory
 };
 
-/// Says what is under way, on one line of a terminal; nothing where standard error is none.
+/// Says what is under way, on one line of a terminal; where standard error is none, only the
+/// milestones, for who reads a log.
 class progress_line {
 public:
     progress_line();
@@ -76,6 +77,8 @@ public:
 
     void show(const std::string& text);
     void clear();
+    /// A line of its own, off a terminal.
+    void milestone(const std::string& text) const;
 
 private:
     bool on_terminal_;

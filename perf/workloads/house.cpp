@@ -4,8 +4,6 @@
 
 #include <boost/asio/use_awaitable.hpp>
 
-#include <array>
-#include <cstdio>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -108,11 +106,17 @@ void add_latency(outcome& to, std::string_view stem, const runtime_snapshot& sta
     add("_max_ns", &histogram_summary::max_ns);
 }
 
+/// "session-0000042". Not by printf: that would be a twentieth of a spawn and a kill.
 session_id id_of(std::uint64_t session) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "session-%07llu",
-                  static_cast<unsigned long long>(session));
-    return session_id(text.data());
+    std::string text = "session-0000000";
+    auto digit = text.rbegin();
+    for (; session != 0 && *digit != '-'; session /= 10) {
+        *digit++ = static_cast<char>('0' + session % 10);
+    }
+    if (session != 0) {
+        throw std::length_error("no more than ten million sessions have a name");
+    }
+    return session_id(text);
 }
 
 } // namespace muster::work

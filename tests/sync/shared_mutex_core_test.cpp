@@ -114,7 +114,7 @@ public:
         : model_{clients}, clients_{std::make_unique<client[]>(clients)}, size_{clients} {}
     ~compared_lock() {
         (void)core_.detach_waiting();
-        (void)core_.detach_granted();
+        core_.forget_granted([](const shared_mutex_core::waiter&) {});
         for (std::size_t i = 0; i < size_; ++i) {
             if (model_.at(i).at == standing::held) {
                 (void)unlock(model_.at(i).mode);
@@ -315,7 +315,9 @@ BOOST_AUTO_TEST_CASE(granted_waiter_cannot_be_cancelled_and_can_be_taken_back) {
     shared_mutex_core::waiter_list granted;
     BOOST_TEST(!core.cancel(first, granted));
     BOOST_TEST(granted.empty());
-    BOOST_TEST((listed(core.detach_granted()) == std::vector<const void*>{&first}));
+    std::vector<const void*> forgotten;
+    core.forget_granted([&](const shared_mutex_core::waiter& w) { forgotten.push_back(&w); });
+    BOOST_TEST((forgotten == std::vector<const void*>{&first}));
     BOOST_TEST((listed(core.detach_waiting()) == std::vector<const void*>{&second}));
     BOOST_TEST((first.current_phase() == phase::idle));
     BOOST_TEST(!core.is_locked());

@@ -118,6 +118,12 @@ class Peers(unittest.TestCase):
         self.assertEqual(result.stderr, "")
         self.assertEqual(sorted(p.name for p in self.scratch.iterdir()), ["peers"])
 
+    def test_a_log_of_several_rows_says_which_one_is_under_way(self):
+        self.fake("peer-tokio", line())
+        result = self.run_peers("lock_try", "lock_await", "--pairs", 1)
+        self.assertEqual(result.returncode, 0, result)
+        self.assertRegex(result.stderr, r"\A\[1/2\] lock_\w+\n\[2/2\] lock_\w+\n\Z")
+
     def test_quick_is_less_work_and_fewer_pairs(self):
         self.fake("peer-tokio", line())
         self.run_peers("lock_try", "--quick")

@@ -87,13 +87,16 @@ private:
     program_runner programs_;
 };
 
-/// "[3/48] dispatch: pair 2 of 5, peer-reference".
-std::string progress_text(std::size_t number, std::size_t of, const row& subject, std::size_t pair,
-                          std::size_t pairs, const contestant& who) {
+/// "[3/48] dispatch".
+std::string title(std::size_t number, std::size_t of, const row& subject) {
+    return '[' + std::to_string(number) + '/' + std::to_string(of) + "] " + subject.name;
+}
+
+/// "pair 2 of 5, peer-reference".
+std::string progress_text(std::size_t pair, std::size_t pairs, const contestant& who) {
     const auto stage = pair == 0 ? std::string{"warming up"}
                                  : "pair " + std::to_string(pair) + " of " + std::to_string(pairs);
-    return '[' + std::to_string(number) + '/' + std::to_string(of) + "] " + subject.name + ": " +
-           stage + ", " + to_string(who);
+    return stage + ", " + to_string(who);
 }
 
 void run_rows(const peers_arguments& wanted, comparison_run& result) {
@@ -101,9 +104,12 @@ void run_rows(const peers_arguments& wanted, comparison_run& result) {
     const auto peers = there(wanted.peers);
     progress_line progress;
     for (const auto* subject : wanted.rows) {
+        const auto name = title(result.rows.size() + 1, wanted.rows.size(), *subject);
+        if (wanted.rows.size() > 1) {
+            progress.milestone(name);
+        }
         const auto observe = [&](std::size_t pair, std::size_t pairs, const contestant& who) {
-            progress.show(progress_text(result.rows.size() + 1, wanted.rows.size(), *subject, pair,
-                                        pairs, who));
+            progress.show(name + ": " + progress_text(pair, pairs, who));
         };
         result.rows.push_back(
             compare_row(*subject, peers, {wanted.pairs, wanted.quick}, std::cref(run), observe));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/ref_counter.hpp>
 #include <muster/fanout/detail/channel_service.hpp>
 #include <muster/fanout/options.hpp>
 
@@ -21,8 +22,8 @@ namespace asio = boost::asio;
 /// an equal executor is completed there and then, others through a post to their own. Its context
 /// must outlive every use of the channels except their destruction.
 template <typename Executor>
-class broadcast_settings : public boost::intrusive_ref_counter<broadcast_settings<Executor>,
-                                                               boost::thread_safe_counter> {
+class broadcast_settings
+    : public boost::intrusive_ref_counter<broadcast_settings<Executor>, detail::ref_counter> {
 public:
     using clock_function = std::uint64_t (*)() noexcept;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/single_threaded.hpp>
 #include <muster/metrics/clock.hpp>
 #include <muster/metrics/counter.hpp>
 
@@ -131,7 +132,7 @@ public:
     template <counter Which>
     void add(std::uint64_t amount = 1) noexcept {
         static_assert(!is_per_session(Which), "this counter is counted by sessions");
-        cells_[index_of(Which)].fetch_add(amount, std::memory_order_relaxed);
+        detail::fetch_add(cells_[index_of(Which)], amount, std::memory_order_relaxed);
     }
 
     /// Keeps what a session has counted, as the session goes. Gauges are not kept.

@@ -53,7 +53,7 @@ public:
 
     /// Not subscribed to anything.
     basic_event_subscription() noexcept = default;
-    basic_event_subscription(inner_type inner, detail::account_ptr account) noexcept
+    basic_event_subscription(inner_type&& inner, detail::account_ptr account) noexcept
         : inner_{std::move(inner)}, account_{std::move(account)} {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(inner_); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/same_executor.hpp>
 #include <muster/sync/shared_mutex_base.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
@@ -33,6 +34,7 @@ public:
 private:
     class canceller;
     class completion;
+    class run;
 
     using handler_executor = asio::associated_executor_t<Handler, Executor>;
     using handler_allocator =
@@ -40,15 +42,16 @@ private:
     using op_allocator =
         typename std::allocator_traits<handler_allocator>::template rebind_alloc<lock_op>;
 
-    lock_op(shared_mutex_base& mutex, Handler&& handler, const Executor& fallback)
-        : lock_op_base{mutex, &lock_op::perform}, handler_{std::move(handler)},
-          work_{asio::get_associated_executor(handler_, fallback)} {}
+    lock_op(shared_mutex_base& mutex, Handler&& handler, const handler_executor& executor,
+            bool is_home)
+        : lock_op_base{mutex, &lock_op::perform, is_home}, handler_{std::move(handler)},
+          work_{executor} {}
     ~lock_op();
 
     static handler_allocator allocator_of(const Handler& handler) {
         return asio::get_associated_allocator(handler, asio::recycling_allocator<void>{});
     }
-    static void perform(lock_op_base* base, action what);
+    static void perform(lock_op_base* base, action what, list& others);
     void connect_slot();
     void disconnect_slot();
     void complete();
@@ -98,8 +101,7 @@ public:
     completion& operator=(completion&&) = delete;
     ~completion() {
         if (op_ != nullptr) {
-            op_->pass_on();
-            op_->free();
+            op_->act(action::drop);
         }
     }
 
@@ -108,6 +110,32 @@ public:
 
 private:
     lock_op* op_;
+};
+
+/// What the mutex's executor holds for several operations that are settled and complete on it.
+template <lock_mode Mode, typename Handler, typename Executor>
+class lock_op<Mode, Handler, Executor>::run {
+public:
+    explicit run(list settled) noexcept : settled_{std::move(settled)} {}
+    run(run&&) noexcept = default;
+    run& operator=(run&&) = delete;
+    ~run() {
+        while (lock_op_base* op = shared_mutex_base::pop(settled_)) {
+            op->act(action::drop);
+        }
+    }
+
+    /// The first completes here, as if it had been posted; the others may run on other threads.
+    void operator()() {
+        lock_op_base* const first = shared_mutex_base::pop(settled_);
+        while (lock_op_base* op = shared_mutex_base::pop(settled_)) {
+            op->act(action::post);
+        }
+        first->act(action::complete);
+    }
+
+private:
+    list settled_;
 };
 
 template <lock_mode Mode, typename Handler, typename Executor>
@@ -124,7 +152,9 @@ lock_op<Mode, Handler, Executor>* lock_op<Mode, Handler, Executor>::make(shared_
             }
         }
     } fresh{memory, memory.allocate(1)};
-    new (fresh.place_) lock_op{mutex, std::move(handler), fallback};
+    const handler_executor executor = asio::get_associated_executor(handler, fallback);
+    new (fresh.place_)
+        lock_op{mutex, std::move(handler), executor, same_executor(executor, fallback)};
     lock_op* op = std::exchange(fresh.place_, nullptr);
     op->connect_slot();
     return op;
@@ -138,14 +168,23 @@ lock_op<Mode, Handler, Executor>::~lock_op() {
 }
 
 template <lock_mode Mode, typename Handler, typename Executor>
-void lock_op<Mode, Handler, Executor>::perform(lock_op_base* base, action what) {
+void lock_op<Mode, Handler, Executor>::perform(lock_op_base* base, action what, list& others) {
     auto* self = static_cast<lock_op*>(base);
-    if (what == action::destroy) {
-        self->free();
-        return;
+    switch (what) {
+    case action::post: {
+        const auto executor = self->work_.get_executor();
+        asio::post(executor, completion{self});
+        break;
     }
-    const auto executor = self->work_.get_executor();
-    asio::post(executor, completion{self});
+    case action::lead: {
+        const auto executor = self->work_.get_executor();
+        asio::post(executor, run{std::move(others)});
+        break;
+    }
+    case action::complete: self->complete(); break;
+    case action::drop: self->pass_on(); [[fallthrough]];
+    case action::destroy: self->free(); break;
+    }
 }
 
 template <lock_mode Mode, typename Handler, typename Executor>

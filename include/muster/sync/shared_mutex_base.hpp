@@ -21,15 +21,26 @@ class lock_op;
 class lock_op_base : public shared_mutex_core::waiter {
 public:
     enum class action {
-        post,    ///< queue the completion; it frees the operation
-        destroy, ///< free the operation and its handler, which does not run
+        post,     ///< queue the completion; it frees the operation
+        lead,     ///< the same for `others`, of which this is the first, all at home; with one post
+        complete, ///< we are where it completes
+        drop,     ///< pass the lock on, then destroy
+        destroy,  ///< free the operation and its handler, which does not run
     };
-    using act_function = void (*)(lock_op_base*, action);
+    using list = shared_mutex_core::waiter_list;
+    using act_function = void (*)(lock_op_base*, action, list& others);
 
-    lock_op_base(shared_mutex_base& mutex, act_function perform) noexcept
-        : mutex_{&mutex}, act_{perform} {}
+    lock_op_base(shared_mutex_base& mutex, act_function perform, bool is_home) noexcept
+        : mutex_{&mutex}, act_{perform}, is_home_{is_home} {}
 
-    void act(action what) { act_(this, what); }
+    void act(action what) {
+        list none;
+        act_(this, what, none);
+    }
+    /// Has all of `led` completed, of which this is the first.
+    void lead(list led) { act_(this, action::lead, led); }
+    /// Whether it completes on the mutex's executor.
+    [[nodiscard]] bool is_home() const noexcept { return is_home_; }
 
     /// Posts the completion with operation_aborted if the lock has not been granted. On the
     /// handler's executor, as all of Asio's cancellation.
@@ -49,6 +60,7 @@ private:
     friend class shared_mutex_base;
     shared_mutex_base* mutex_; // null once the mutex is gone
     act_function act_;
+    const bool is_home_;
 };
 
 /// The part of a shared mutex that knows neither executor nor handlers: a core, and a place in the
@@ -70,14 +82,18 @@ public:
         }
     }
 
+    /// Has all of `list` completed. Those who complete on the mutex's executor take one post
+    /// together, however many they are: who lets them in may be a thread outside, and would lose
+    /// the processor to the first that it wakes up, before it has posted the others.
     static void post_all(shared_mutex_core::waiter_list list);
-
-private:
-    friend class shared_mutex_service;
     static lock_op_base* pop(shared_mutex_core::waiter_list& list) noexcept {
         return static_cast<lock_op_base*>(list.pop());
     }
+
+private:
+    friend class shared_mutex_service;
     static void orphan(const shared_mutex_core::waiter_list& list) noexcept;
+    static void forget_mutex(shared_mutex_core::waiter& w) noexcept;
 
     shared_mutex_core core_;
     shared_mutex_service* service_; // null once the context has shut down

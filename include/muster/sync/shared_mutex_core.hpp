@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <utility>
 
 namespace muster {
@@ -67,8 +68,11 @@ public:
     /// Removes all that wait; they are idle.
     [[nodiscard]] waiter_list detach_waiting() noexcept;
 
-    /// Takes the locks of all that were granted and not delivered; they are idle.
-    [[nodiscard]] waiter_list detach_granted() noexcept;
+    /// Takes the locks of all that were granted and not delivered; they are idle, and stay in the
+    /// lists that they were returned in. `forgotten(waiter&)` is called for each, must be short and
+    /// must not use the core.
+    template <typename Forgotten>
+    void forget_granted(Forgotten forgotten) noexcept;
 
     [[nodiscard]] bool is_locked() const noexcept { return (word() & writer) != 0; }
     [[nodiscard]] std::uint64_t readers() const noexcept { return word() & reader_mask; }
@@ -146,8 +150,12 @@ public:
     waiter_list& operator=(waiter_list&&) = delete;
 
     [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+    /// Not for one that is in a list already.
+    void push_back(waiter& w) noexcept;
     /// The first, now off the list; null when there is none.
     waiter* pop() noexcept;
+    [[nodiscard]] waiter* front() const noexcept { return first_; }
+    [[nodiscard]] bool has_one() const noexcept { return first_ != nullptr && first_ == last_; }
     /// Calls `visit(waiter&)` for each, in order.
     template <typename Visitor>
     void for_each(Visitor visit) const {
@@ -157,8 +165,6 @@ public:
     }
 
 private:
-    friend class shared_mutex_core;
-    void push_back(waiter& w) noexcept;
     waiter* first_ = nullptr;
     waiter* last_ = nullptr;
 };
@@ -179,6 +185,17 @@ bool shared_mutex_core::try_lock() noexcept {
             }
         }
         return false;
+    }
+}
+
+template <typename Forgotten>
+void shared_mutex_core::forget_granted(Forgotten forgotten) noexcept {
+    const std::lock_guard guard{spin_};
+    while (waiter* w = granted_.first_) {
+        granted_.remove(*w);
+        w->phase_ = waiter::phase::idle;
+        release(w->mode_);
+        forgotten(*w);
     }
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <muster/detail/ref_counter.hpp>
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
@@ -12,8 +14,7 @@ namespace muster {
 namespace asio = boost::asio;
 
 /// What an alarm wakes. Shared: whoever may still wake it keeps it alive.
-class alarm_listener
-    : public boost::intrusive_ref_counter<alarm_listener, boost::thread_safe_counter> {
+class alarm_listener : public boost::intrusive_ref_counter<alarm_listener, detail::ref_counter> {
 public:
     virtual ~alarm_listener() = default;
     virtual void on_alarm() = 0;
