@@ -30,7 +30,7 @@ struct due_function {
 /// somebody else is next already.
 class next_up {
 public:
-    static constexpr int budget = 16;
+    static constexpr int budget = 32;
 
     explicit next_up(asio::io_context& context) noexcept
         : context_{context}, outer_{std::exchange(innermost_, this)}, left_{budget_here_} {}
