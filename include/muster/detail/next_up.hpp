@@ -27,7 +27,8 @@ struct due_function {
 ///
 /// A handler that lets others go next opens a scope and calls `run_rest` at its end. Whoever wants
 /// to go next offers; it is refused outside of a scope, in one of another context, and when
-/// somebody else is next already.
+/// somebody else is next already. Offer only at the end of what runs: until that is over, no other
+/// thread can have what goes next.
 class next_up {
 public:
     static constexpr int budget = 32;

@@ -234,7 +234,7 @@ void basic_light_strand_state<InnerExecutor>::release() noexcept {
 
 template <typename InnerExecutor>
 void basic_light_strand_state<InnerExecutor>::enqueue(detail::strand_op* op, bool continuation) {
-    if (push(op) && !offer_to_go_next()) {
+    if (push(op)) { // not next: who posts may go on for long, and other threads be idle
         schedule(continuation);
     }
 }
