@@ -106,7 +106,8 @@ void shared_mutex_base::post_all(shared_mutex_core::waiter_list list) {
     if (home.has_one()) {
         pop(home)->act(lock_op_base::action::post);
     } else if (!home.empty()) {
-        static_cast<lock_op_base*>(home.front())->lead(std::move(home));
+        auto* const first = static_cast<lock_op_base*>(home.front());
+        first->lead(std::move(home));
     }
 }
 

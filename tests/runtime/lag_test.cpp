@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(a_batch_after_a_marker_goes_on_with_the_event_behind_it) {
         }
         BOOST_TEST(!batch.missing());
         for (const auto& [value, sequence] : batch) {
-            got.push_back({value, sequence, 0, {}});
+            got.push_back({value, sequence, {}, 0});
         }
     }
     BOOST_TEST(got.size() == 4u);
