@@ -1,15 +1,10 @@
 // Several who wait for a lock and are let in together: one post for those who complete on the
 // mutex's own executor.
 
-#include <muster/sync/shared_mutex.hpp>
-
-#include "destroy_after.hpp"
-#include "handler_probe.hpp"
-#include "manual_loop.hpp"
+#include "mutex_fixture.hpp"
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <array>
@@ -22,13 +17,11 @@
 namespace muster::test {
 namespace {
 
-using probe = handler_probe<shared_lock>;
-
 struct fixture {
     std::optional<manual_loop> loop{std::in_place};
     std::optional<shared_mutex> mutex{std::in_place, loop->context()};
     unique_lock held = mutex->try_lock();
-    std::array<probe, 4> readers;
+    std::array<shared_probe, 4> readers;
 
     void wait() {
         for (auto& reader : readers) {
@@ -123,7 +116,7 @@ BOOST_AUTO_TEST_CASE(a_mutex_that_dies_aborts_those_who_were_not_told_yet) {
 
 BOOST_AUTO_TEST_CASE(a_run_that_dies_with_its_context_passes_its_locks_on) {
     manual_loop other;
-    handler_probe<unique_lock> writer;
+    unique_probe writer;
     auto dying = std::make_unique<manual_loop>();
     auto own = std::make_unique<shared_mutex>(dying->context());
     unique_lock first = own->try_lock();
@@ -142,21 +135,6 @@ BOOST_AUTO_TEST_CASE(a_run_that_dies_with_its_context_passes_its_locks_on) {
     }
     other.run_until_idle();
     own.reset();
-}
-
-BOOST_AUTO_TEST_CASE(it_can_be_cut_off_anywhere) {
-    const auto setup = [](manual_loop& at) {
-        auto shared = std::make_shared<shared_mutex>(at.context());
-        auto writing = std::make_shared<unique_lock>(shared->try_lock());
-        for (int i = 0; i < 5; ++i) {
-            shared->async_lock_shared(
-                [shared](boost::system::error_code, shared_lock lock) { lock.unlock(); });
-        }
-        asio::post(at.context(), [shared, writing] { writing->unlock(); });
-        return 0;
-    };
-    BOOST_TEST(destroy_after_every_nth_handler(setup) == 6U);
-    BOOST_TEST(destroy_after_every_nth_handler(setup, destroy_order::context_first) == 6U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
