@@ -1,7 +1,5 @@
 #include "process_world.hpp"
 
-#include <unistd.h>
-
 using namespace muster;
 using namespace muster::test;
 using namespace std::chrono_literals;
@@ -156,10 +154,7 @@ BOOST_AUTO_TEST_CASE(a_destroyed_context_leaves_no_process) {
             }
             pid = session->sink.out.empty() ? 0 : std::stoi(session->sink.out);
         }
-        for (int tries = 0; pid != 0 && !is_gone(pid) && tries < 2000; ++tries) {
-            ::usleep(1000);
-        }
-        BOOST_TEST((pid == 0 || is_gone(pid)));
+        BOOST_TEST(becomes_true([pid] { return pid == 0 || is_gone(pid); }));
     }
 }
 

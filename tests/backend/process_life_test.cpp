@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
 
 using namespace muster;
 using namespace muster::test;
@@ -164,13 +167,23 @@ BOOST_AUTO_TEST_CASE(a_grandchild_that_holds_the_pipe_is_killed_after_the_drain_
 }
 
 BOOST_AUTO_TEST_CASE(what_was_written_before_the_end_arrives_however_late_it_is_read) {
+    const auto written =
+        std::filesystem::temp_directory_path() / ("muster-written-" + std::to_string(::getpid()));
+    std::filesystem::remove(written);
     process_options options;
     options.defaults.drain = 0ms;
     process_world world{options};
     const auto session =
-        world.start(world.shell("sleep 1000 & head -c 60000 /dev/zero | tr '\\0' x; echo e >&2"));
-    ::usleep(100'000); // the context stands still meanwhile
+        world.start(world.shell("sleep 1000 & head -c 60000 /dev/zero | tr '\\0' x; echo e >&2; "
+                                "echo $$ > " +
+                                written.string()));
+    // The context stands still until all is written and the child is gone.
+    BOOST_TEST(becomes_true([&] {
+        pid_t child = 0;
+        return std::ifstream{written} >> child && is_gone(child);
+    }));
     world.finish(session);
+    std::filesystem::remove(written);
     BOOST_TEST(session->sink.out.size() == 60000U);
     BOOST_TEST(session->sink.err == "e\n");
 }

@@ -61,17 +61,6 @@ std::vector<int> marked_processes(const std::string& mark) {
     return found;
 }
 
-template <typename Predicate>
-bool becomes_true(Predicate done, int milliseconds = 20'000) {
-    for (int tries = 0; tries < milliseconds / 5; ++tries) {
-        if (done()) {
-            return true;
-        }
-        ::usleep(5000);
-    }
-    return done();
-}
-
 pid_t start_supervisor(int pids_pipe) {
     const pid_t pid = ::fork();
     if (pid == 0) {

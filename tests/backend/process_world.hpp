@@ -15,10 +15,21 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 namespace muster::test {
+
+/// Waits for the kernel's processes, which live in no virtual time: until `done()`, or for 20 s.
+template <typename Predicate>
+bool becomes_true(Predicate done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+    while (!done() && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+    return done();
+}
 
 /// Keeps what a worker says.
 class recording_sink final : public event_sink {

@@ -12,6 +12,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -132,6 +133,69 @@ BOOST_FIXTURE_TEST_CASE(what_is_not_there_is_waited_for, fixture) {
     publish(2);
     loop.run_until_idle();
     BOOST_TEST(taken.size() == 2U);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_was_waited_for_is_counted_like_what_was_there, fixture) {
+    auto reader = subscribe();
+    std::vector<int> taken;
+    asio::co_spawn(loop.context(), take(reader, 3, taken), asio::detached);
+    for (int i = 0; i < 3; ++i) { // each is waited for
+        loop.run_until_idle();
+        channel->publish(i, 10);
+    }
+    loop.run_until_idle();
+    BOOST_TEST((taken == std::vector<int>{0, 1, 2}));
+    const auto info = reader.info();
+    BOOST_TEST(info.delivered_events == 3U);
+    BOOST_TEST(info.delivered_bytes == 30U);
+    BOOST_TEST(info.unread_events == 0U);
+    BOOST_TEST(info.polls == 3U); // a wait is one receive, tried or not
+}
+
+BOOST_FIXTURE_TEST_CASE(a_subscription_may_move_while_a_coroutine_waits_in_it, fixture) {
+    auto reader = std::make_optional(subscribe());
+    std::vector<int> taken;
+    asio::co_spawn(loop.context(), take(*reader, 1, taken), asio::detached);
+    loop.run_until_idle();
+    auto moved = std::move(*reader);
+    publish(2);
+    loop.run_until_idle();
+    BOOST_TEST((taken == std::vector<int>{0}));
+    sys::error_code ec;
+    BOOST_TEST(moved.try_receive(ec).value == 1);
+    BOOST_TEST(!ec);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_event_that_is_waited_for_across_a_segments_end_arrives, fixture) {
+    auto reader = subscribe();
+    std::vector<int> taken;
+    asio::co_spawn(loop.context(), take(reader, 200, taken), asio::detached);
+    for (int i = 0; i < 200; ++i) {
+        loop.run_until_idle();
+        channel->publish(i);
+    }
+    loop.run_until_idle();
+    BOOST_TEST_REQUIRE(taken.size() == 200U);
+    for (int i = 0; i < 200; ++i) {
+        BOOST_TEST_REQUIRE(taken[static_cast<std::size_t>(i)] == i);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_waiting_coroutine_has_lost_comes_with_the_next_event, fixture) {
+    auto reader = subscribe(4);
+    std::vector<std::uint64_t> lost;
+    const auto listen = [](subscription_type& from,
+                           std::vector<std::uint64_t>& missing) -> asio::awaitable<void> {
+        for (int i = 0; i < 2; ++i) {
+            const auto next = co_await from.async_receive();
+            missing.push_back(next.missing.events);
+        }
+    };
+    asio::co_spawn(loop.context(), listen(reader, lost), asio::detached);
+    loop.run_until_idle();
+    publish(10); // before the flush runs
+    loop.run_until_idle();
+    BOOST_TEST((lost == std::vector<std::uint64_t>{6, 0}));
 }
 
 BOOST_FIXTURE_TEST_CASE(as_a_tuple_it_gives_the_end_as_a_code, fixture) {
