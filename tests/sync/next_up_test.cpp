@@ -4,6 +4,7 @@
 
 #include "manual_loop.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
