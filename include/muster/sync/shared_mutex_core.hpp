@@ -154,6 +154,7 @@ public:
     void push_back(waiter& w) noexcept;
     /// The first, now off the list; null when there is none.
     waiter* pop() noexcept;
+    /// The first, which stays; null when there is none.
     [[nodiscard]] waiter* front() const noexcept { return first_; }
     [[nodiscard]] bool has_one() const noexcept { return first_ != nullptr && first_ == last_; }
     /// Calls `visit(waiter&)` for each, in order.
