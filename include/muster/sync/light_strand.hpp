@@ -30,9 +30,8 @@ namespace muster {
 /// Guarantees
 /// - No two functions of one strand at once; each happens before the next; first in, first out.
 /// - After `run_budget` (8) functions in a row the inner executor gets its thread back.
-/// - What a dispatched function leaves queued may run next on the same thread, before the
-/// io_context
-///   is asked again; at most 32 such steps in a row.
+/// - What a dispatched function leaves queued may run next on the same thread, before its context
+///   is asked for more; at most 32 such steps in a row.
 /// - `dispatch` inside the strand runs at once, before what is queued. `dispatch` on an idle strand
 ///   runs at once if the inner executor would (the caller runs its context), unless the caller is
 ///   inside another strand: chains of dispatches do not nest. `post` and `defer` never run inside.
