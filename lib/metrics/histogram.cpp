@@ -8,8 +8,17 @@
 
 namespace muster {
 
+/// Where something has been recorded.
+histogram::bucket_range histogram::used() const noexcept {
+    const std::uint64_t smallest = min_.load(std::memory_order_relaxed);
+    const std::uint64_t largest = max();
+    return smallest <= largest ? bucket_range{bucket_of(smallest), bucket_of(largest) + 1}
+                               : bucket_range{};
+}
+
 void histogram::merge(const histogram& other) noexcept {
-    for (std::size_t i = 0; i < bucket_count; ++i) {
+    const auto range = other.used();
+    for (std::size_t i = range.first; i < range.end; ++i) {
         const std::uint64_t amount = other.buckets_[i].load(std::memory_order_relaxed);
         if (amount != 0) {
             bump(buckets_[i], amount);
@@ -23,9 +32,13 @@ void histogram::merge(const histogram& other) noexcept {
 }
 
 std::uint64_t histogram::count() const noexcept {
+    return count(used());
+}
+
+std::uint64_t histogram::count(bucket_range used) const noexcept {
     std::uint64_t total = 0;
-    for (const auto& bucket : buckets_) {
-        total += bucket.load(std::memory_order_relaxed);
+    for (std::size_t i = used.first; i < used.end; ++i) {
+        total += buckets_[i].load(std::memory_order_relaxed);
     }
     return total;
 }
@@ -35,38 +48,49 @@ std::uint64_t histogram::min() const noexcept {
     return value <= max() ? value : 0;
 }
 
-std::uint64_t histogram::nth(std::uint64_t rank) const noexcept {
+/// The quantiles of ascending `fractions`, in one pass; `total` values are in `used`, at least one.
+void histogram::find(bucket_range used, std::uint64_t total, std::span<const double> fractions,
+                     std::uint64_t* values) const noexcept {
+    const std::uint64_t smallest = min();
+    const std::uint64_t largest = std::max(smallest, max());
     std::uint64_t seen = 0;
-    for (std::size_t i = 0; i < bucket_count; ++i) {
-        seen += buckets_[i].load(std::memory_order_relaxed);
-        if (seen >= rank) {
-            return std::clamp(middle_of(i), min(), std::max(min(), max()));
+    std::size_t next = used.first;
+    for (const double fraction : fractions) {
+        const double exact = std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(total));
+        const auto rank = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(exact), 1, total);
+        while (seen < rank && next < used.end) {
+            seen += buckets_[next++].load(std::memory_order_relaxed);
         }
+        *values++ = seen < rank ? largest : std::clamp(middle_of(next - 1), smallest, largest);
     }
-    return max();
 }
 
 std::uint64_t histogram::quantile(double fraction) const noexcept {
-    const std::uint64_t total = count();
-    if (total == 0) {
-        return 0;
+    const auto range = used();
+    const std::uint64_t total = count(range);
+    std::uint64_t value = 0;
+    if (total != 0) {
+        find(range, total, std::span{&fraction, 1}, &value);
     }
-    const double rank = std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(total));
-    return nth(std::clamp<std::uint64_t>(static_cast<std::uint64_t>(rank), 1, total));
+    return value;
 }
 
 histogram_summary histogram::summary(const tick_clock& clock) const noexcept {
+    const auto range = used();
     histogram_summary result;
-    result.count = count();
+    result.count = count(range);
     if (result.count == 0) {
         return result;
     }
+    constexpr std::array fractions{0.5, 0.9, 0.99, 0.999};
+    std::array<std::uint64_t, fractions.size()> found{};
+    find(range, result.count, fractions, found.data());
     result.min_ns = clock.to_nanos(min());
     result.mean_ns = clock.to_nanos(sum_.load(std::memory_order_relaxed)) / result.count;
-    result.p50_ns = clock.to_nanos(quantile(0.5));
-    result.p90_ns = clock.to_nanos(quantile(0.9));
-    result.p99_ns = clock.to_nanos(quantile(0.99));
-    result.p999_ns = clock.to_nanos(quantile(0.999));
+    result.p50_ns = clock.to_nanos(found[0]);
+    result.p90_ns = clock.to_nanos(found[1]);
+    result.p99_ns = clock.to_nanos(found[2]);
+    result.p999_ns = clock.to_nanos(found[3]);
     result.max_ns = clock.to_nanos(max());
     return result;
 }
@@ -114,19 +138,20 @@ latency_histograms& shared_latencies::find_local() {
 
 std::array<histogram_summary, latency_count>
 shared_latencies::summaries(const tick_clock& clock) const {
-    const auto merged = std::make_unique<latency_histograms>();
-    {
-        const std::lock_guard lock{registry_->mutex};
-        for (const auto& [thread, own] : registry_->by_thread) {
-            for (std::size_t i = 0; i < latency_count; ++i) {
-                const auto which = static_cast<latency>(i);
-                (*merged)[which].merge((*own)[which]);
-            }
-        }
-    }
     std::array<histogram_summary, latency_count> result;
+    const std::lock_guard lock{registry_->mutex};
+    const auto& all = registry_->by_thread;
     for (std::size_t i = 0; i < latency_count; ++i) {
-        result[i] = (*merged)[static_cast<latency>(i)].summary(clock);
+        const auto which = static_cast<latency>(i);
+        if (all.size() == 1) {
+            result[i] = (*all.begin()->second)[which].summary(clock);
+        } else if (!all.empty()) {
+            const auto merged = std::make_unique<histogram>();
+            for (const auto& [thread, own] : all) {
+                merged->merge((*own)[which]);
+            }
+            result[i] = merged->summary(clock);
+        }
     }
     return result;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <muster/detail/single_threaded.hpp>
+
 #include <atomic>
 #include <thread>
 #include <utility>
@@ -20,6 +22,11 @@ public:
         }
     }
     [[nodiscard]] bool try_lock() noexcept {
+        if (is_single_threaded()) {
+            const bool was = locked_.load(std::memory_order_relaxed);
+            locked_.store(true, std::memory_order_relaxed);
+            return !was;
+        }
         return !locked_.exchange(true, std::memory_order_acquire);
     }
     void unlock() noexcept { locked_.store(false, std::memory_order_release); }

@@ -83,6 +83,21 @@ public:
     void append(std::uint64_t sequence, U&& value, std::uint64_t weight, waste& out,
                 conflation_slot<T>* key = nullptr, home* key_home = nullptr);
 
+    /// Whether the next event, if it has no key, needs nothing else than to be put into a slot: by
+    /// `overwrite` if there is a former value in there, or else by `fill`, instead of `append`.
+    /// False for one event in `Slots` and after a latest value.
+    [[nodiscard]] bool has_room() const noexcept {
+        return tail_used_ != Slots && newest_ == nullptr;
+    }
+    [[nodiscard]] bool has_former_value() const noexcept { return tail_used_ < tail_->constructed; }
+    /// Appends as `append` does; returns the value that is replaced, to be destroyed after
+    /// unlocking. Throws what assigning throws, and then has appended nothing.
+    template <typename U>
+    [[nodiscard]] T overwrite(std::uint64_t sequence, U&& value, std::uint64_t weight);
+    /// Appends as `append` does. Throws what copying throws, and then has changed nothing.
+    template <typename U>
+    void fill(std::uint64_t sequence, U&& value, std::uint64_t weight);
+
     /// Links `reader` at its start. Its capacities must be set and not zero. Fails only with
     /// `stream_expired`, and then has changed nothing.
     [[nodiscard]] subscribe_failure subscribe(cursor& reader, start_position start) noexcept;
@@ -142,6 +157,7 @@ private:
         std::uint64_t survivor_weight = 0;
     };
 
+    void count_in(slot& newest, std::uint64_t sequence, std::uint64_t weight) noexcept;
     void count_only(std::uint64_t sequence, std::uint64_t weight, waste& out,
                     conflation_slot<T>* key) noexcept;
     void roll(waste& out);

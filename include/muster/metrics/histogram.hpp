@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 namespace muster {
 
@@ -61,7 +62,8 @@ public:
     /// Adds what `other` has recorded; counts as recording here.
     void merge(const histogram& other) noexcept;
 
-    /// Linear in the number of buckets; so are the others below.
+    /// Linear in the number of buckets between the smallest and the largest value; so are merging
+    /// and the others below.
     [[nodiscard]] std::uint64_t count() const noexcept;
     [[nodiscard]] std::uint64_t min() const noexcept; ///< 0 if empty
     [[nodiscard]] std::uint64_t max() const noexcept {
@@ -98,7 +100,14 @@ private:
     static void bump(cell& target, std::uint64_t amount) noexcept {
         target.store(target.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
     }
-    [[nodiscard]] std::uint64_t nth(std::uint64_t rank) const noexcept;
+    struct bucket_range {
+        std::size_t first = 0;
+        std::size_t end = 0;
+    };
+    [[nodiscard]] bucket_range used() const noexcept;
+    [[nodiscard]] std::uint64_t count(bucket_range used) const noexcept;
+    void find(bucket_range used, std::uint64_t total, std::span<const double> fractions,
+              std::uint64_t* values) const noexcept;
 
     cell sum_{0};
     cell min_{UINT64_MAX};

@@ -37,19 +37,49 @@ void broadcast_log<T, Slots>::append(std::uint64_t sequence, U&& value, std::uin
         roll(out);
     }
     tail_->put(tail_used_, std::forward<U>(value), out.replaced);
-    slot& filled = tail_->slots[tail_used_];
+    slot& newest = tail_->slots[tail_used_];
     node* keyed = nullptr;
     if (key != nullptr) {
         keyed = &node_of(*key, key_home);
-        make_latest(*keyed, filled.value, sequence, weight, out);
+        make_latest(*keyed, newest.value, sequence, weight, out);
     }
-    if (node* const before = std::exchange(newest_, keyed)) [[unlikely]] {
+    if (node* const before = std::exchange(newest_, keyed)) {
         before->sequence_after = sequence;
     }
-    filled.sequence = last_sequence_ = sequence;
-    filled.weight_through = weight_ += weight;
+    count_in(newest, sequence, weight);
+}
+
+template <typename T, std::size_t Slots>
+[[gnu::always_inline]] inline void
+broadcast_log<T, Slots>::count_in(slot& newest, std::uint64_t sequence,
+                                  std::uint64_t weight) noexcept {
+    newest.sequence = last_sequence_ = sequence;
+    newest.weight_through = weight_ += weight;
     ++tail_used_;
     ++head_;
+}
+
+template <typename T, std::size_t Slots>
+template <typename U>
+[[gnu::always_inline]] inline T
+broadcast_log<T, Slots>::overwrite(std::uint64_t sequence, U&& value, std::uint64_t weight) {
+    assert(keeping() && has_room() && has_former_value() && sequence > last_sequence_);
+    slot& next = tail_->slots[tail_used_];
+    T replaced{std::move(next.value)};
+    next.value = std::forward<U>(value);
+    count_in(next, sequence, weight);
+    return replaced;
+}
+
+template <typename T, std::size_t Slots>
+template <typename U>
+[[gnu::always_inline]] inline void broadcast_log<T, Slots>::fill(std::uint64_t sequence, U&& value,
+                                                                 std::uint64_t weight) {
+    assert(keeping() && has_room() && !has_former_value() && sequence > last_sequence_);
+    slot& next = tail_->slots[tail_used_];
+    std::construct_at(&next.value, std::forward<U>(value));
+    tail_->constructed = tail_used_ + 1;
+    count_in(next, sequence, weight);
 }
 
 template <typename T, std::size_t Slots>

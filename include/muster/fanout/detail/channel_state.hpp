@@ -242,6 +242,10 @@ private:
     template <typename U>
     void append(std::uint64_t sequence, U&& value, std::uint64_t weight, conflation_slot<T>* key,
                 waste& freed);
+    template <typename U>
+    void append_and_unlock(guard held, std::uint64_t sequence, U&& value, std::uint64_t weight,
+                           conflation_slot<T>* key);
+    void published(guard& held) noexcept;
     void close_log(guard& held, waste& freed) noexcept;
     [[nodiscard]] bool claim_flush() noexcept;
     void post_flush() noexcept;

@@ -36,21 +36,49 @@ template <typename U, typename SequenceAfter, typename Stamp>
 std::uint64_t
 channel_state<T, Slots, Executor>::publish(U&& value, std::uint64_t weight, conflation_slot<T>* key,
                                            const SequenceAfter& sequence_after, Stamp&& stamp) {
-    waste freed;
     guard held = this->lock();
     if (this->closed_) [[unlikely]] {
         return 0;
     }
     const std::uint64_t sequence = sequence_after(this->log_.last_sequence());
     stamp(sequence);
+    // Most events take this way, in registers: without `waste`, since memory that is written and
+    // read again at once would cost more than all else.
+    if (key == nullptr && this->log_.has_room()) [[likely]] {
+        if (this->log_.has_former_value()) {
+            [[maybe_unused]] const T replaced =
+                this->log_.overwrite(sequence, std::forward<U>(value), weight);
+            published(held);
+        } else {
+            this->log_.fill(sequence, std::forward<U>(value), weight);
+            published(held);
+        }
+        return sequence;
+    }
+    append_and_unlock(std::move(held), sequence, std::forward<U>(value), weight, key);
+    return sequence;
+}
+
+template <typename T, std::size_t Slots, typename Executor>
+template <typename U>
+[[gnu::noinline]] void channel_state<T, Slots, Executor>::append_and_unlock(
+    guard held, std::uint64_t sequence, U&& value, std::uint64_t weight, conflation_slot<T>* key) {
+    waste freed;
+    guard mine{std::move(held)}; // unlocks before `freed` dies, also if this throws
     append(sequence, std::forward<U>(value), weight, key, freed);
+    published(mine);
+}
+
+// Releases the lock, and wakes up who waits.
+template <typename T, std::size_t Slots, typename Executor>
+[[gnu::always_inline]] inline void
+channel_state<T, Slots, Executor>::published(guard& held) noexcept {
     this->announce();
     const bool wake = claim_flush();
     held.unlock();
     if (wake) {
         post_flush();
     }
-    return sequence;
 }
 
 template <typename T, std::size_t Slots, typename Executor>
