@@ -30,6 +30,23 @@ using muster::test::int_subscription;
 using muster::test::manual_loop;
 using muster::test::one_probe;
 
+/// Copying it fails when its time has come.
+struct fragile {
+    int number = 0;
+    bool breaks = false;
+
+    fragile() = default;
+    explicit fragile(int value) : number{value} {}
+    fragile(const fragile& other) : number{other.number}, breaks{other.breaks} {
+        if (breaks) {
+            throw 1;
+        }
+    }
+    fragile(fragile&&) noexcept = default;
+    fragile& operator=(const fragile&) = default;
+    fragile& operator=(fragile&&) noexcept = default;
+};
+
 asio::awaitable<void> collect(int_subscription subscription, std::vector<std::uint64_t>& seen) {
     try {
         for (;;) {
@@ -61,6 +78,28 @@ BOOST_FIXTURE_TEST_CASE(a_subscriber_that_fell_behind_is_told_by_how_much, broad
     BOOST_TEST(first.missing.bytes == 7U);
     BOOST_TEST(!subscription.try_receive(ec).missing);
     BOOST_TEST(channel.totals().lagged_events == 7U);
+}
+
+/// In a segment that is opened, filled for the first time, and used again.
+BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_copied_was_never_published) {
+    manual_loop loop;
+    muster::broadcast<fragile, asio::any_io_executor, 4> channel{loop.get_executor()};
+    auto reader = channel.subscribe(subscribe_options{"reader", 2});
+    fragile broken;
+    broken.breaks = true;
+    for (int number = 1; number <= 30; ++number) {
+        BOOST_CHECK_THROW(channel.publish(broken), int);
+        BOOST_TEST(channel.publish(fragile{number}) == static_cast<std::uint64_t>(number));
+        boost::system::error_code ec;
+        const auto next = reader.try_receive(ec);
+        BOOST_TEST(!ec);
+        BOOST_TEST(next.value.number == number);
+        BOOST_TEST(next.sequence == static_cast<std::uint64_t>(number));
+        BOOST_TEST(!next.missing);
+        static_cast<void>(reader.try_receive(ec));
+        BOOST_TEST((ec == asio::error::would_block));
+    }
+    BOOST_TEST(channel.totals().published_events == 30U);
 }
 
 BOOST_FIXTURE_TEST_CASE(disconnect_ends_a_subscriber_that_fell_behind, broadcast_fixture) {

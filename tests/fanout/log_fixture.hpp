@@ -51,10 +51,17 @@ public:
     void publish(T value, std::uint64_t weight = 0, conflation_slot<T>* key = nullptr) {
         publish_at(log.last_sequence() + 1, std::move(value), weight, key);
     }
+    /// The short way where there is one, as a channel does.
     void publish_at(std::uint64_t sequence, T value, std::uint64_t weight = 0,
                     conflation_slot<T>* key = nullptr) {
-        waste freed;
-        log.append(sequence, std::move(value), weight, freed, key, this);
+        if (key != nullptr || !log.has_room()) {
+            waste freed;
+            log.append(sequence, std::move(value), weight, freed, key, this);
+        } else if (log.has_former_value()) {
+            static_cast<void>(log.overwrite(sequence, std::move(value), weight));
+        } else {
+            log.fill(sequence, std::move(value), weight);
+        }
     }
     subscribe_failure subscribe(cursor& reader, std::uint64_t capacity,
                                 start_position start = start_position::latest()) {

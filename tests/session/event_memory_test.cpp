@@ -1,10 +1,14 @@
-// Records of events: whose memory is used again, on which thread.
+// Records of events: their memory is used again, on any thread.
 
 #include <muster/session/event.hpp>
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <cstring>
+#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -15,8 +19,10 @@ namespace {
 using muster::event;
 using muster::output;
 using muster::detail::allocate_event;
+using muster::detail::batches_in_depot;
 using muster::detail::common_event_size;
 using muster::detail::deallocate_event;
+using muster::detail::records_in_batch;
 
 /// Made first on its thread, it is destroyed after everything that the memory keeps there.
 struct outliving {
@@ -30,10 +36,11 @@ BOOST_AUTO_TEST_SUITE(session)
 BOOST_AUTO_TEST_SUITE(event_memory)
 
 BOOST_AUTO_TEST_CASE(records_in_use_never_share_memory) {
+    constexpr std::size_t more_than_is_kept = (batches_in_depot + 3) * records_in_batch;
     std::vector<void*> used;
     std::set<void*> distinct;
     for (int round = 0; round < 3; ++round) {
-        for (std::size_t i = 0; i < muster::detail::spare_events + 100; ++i) {
+        for (std::size_t i = 0; i < more_than_is_kept; ++i) {
             void* const place = allocate_event(i % 2 == 0 ? common_event_size : 1);
             static_cast<char*>(place)[0] = 'x';
             BOOST_REQUIRE(distinct.insert(place).second);
@@ -47,13 +54,53 @@ BOOST_AUTO_TEST_CASE(records_in_use_never_share_memory) {
     }
 }
 
+/// Each record that a thread holds has its mark; another one's mark would show that both hold it.
+BOOST_AUTO_TEST_CASE(threads_that_hand_records_to_each_other_never_share_one) {
+    constexpr int threads = 4;
+    constexpr int rounds = 200;
+    std::mutex mutex;
+    std::vector<void*> passing; // made by some thread, to be freed by any
+    std::atomic<int> shared = 0;
+    const auto make_and_free = [&](char mark) {
+        for (int round = 0; round < rounds; ++round) {
+            std::vector<void*> made;
+            for (std::size_t i = 0; i < records_in_batch + 17; ++i) {
+                made.push_back(allocate_event(common_event_size));
+                std::memset(made.back(), mark, common_event_size);
+            }
+            for (const void* const place : made) {
+                const auto* const bytes = static_cast<const char*>(place);
+                shared += std::count(bytes, bytes + common_event_size, mark) != common_event_size;
+            }
+            {
+                const std::lock_guard lock{mutex};
+                std::swap(passing, made);
+            }
+            for (void* const place : made) {
+                deallocate_event(place, common_event_size);
+            }
+        }
+    };
+    std::vector<std::thread> all;
+    for (int i = 0; i < threads; ++i) {
+        all.emplace_back(make_and_free, static_cast<char>('a' + i));
+    }
+    for (auto& each : all) {
+        each.join();
+    }
+    for (void* const place : passing) {
+        deallocate_event(place, common_event_size);
+    }
+    BOOST_TEST(shared.load() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(an_event_may_end_on_another_thread_than_it_began_on) {
     std::vector<event> made;
-    for (int i = 0; i < 5'000; ++i) {
+    for (std::size_t i = 0; i < (batches_in_depot + 5) * records_in_batch; ++i) {
         made.emplace_back(output{std::string(40, 'm')});
     }
     std::thread{[moved = std::move(made)]() mutable {
-        moved.clear(); // more than a thread keeps
+        moved.clear(); // more than is kept
         for (int i = 0; i < 100; ++i) {
             moved.emplace_back(output{"again"});
         }

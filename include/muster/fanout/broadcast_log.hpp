@@ -91,7 +91,7 @@ public:
     }
     [[nodiscard]] bool has_former_value() const noexcept { return tail_used_ < tail_->constructed; }
     /// Appends as `append` does; returns the value that is replaced, to be destroyed after
-    /// unlocking. Throws what assigning throws, and then has appended nothing.
+    /// unlocking. Throws what copying throws, and then has changed nothing.
     template <typename U>
     [[nodiscard]] T overwrite(std::uint64_t sequence, U&& value, std::uint64_t weight);
     /// Appends as `append` does. Throws what copying throws, and then has changed nothing.

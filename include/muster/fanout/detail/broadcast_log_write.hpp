@@ -65,8 +65,8 @@ template <typename U>
 broadcast_log<T, Slots>::overwrite(std::uint64_t sequence, U&& value, std::uint64_t weight) {
     assert(keeping() && has_room() && has_former_value() && sequence > last_sequence_);
     slot& next = tail_->slots[tail_used_];
-    T replaced{std::move(next.value)};
-    next.value = std::forward<U>(value);
+    T replaced{std::forward<U>(value)};
+    std::swap(replaced, next.value);
     count_in(next, sequence, weight);
     return replaced;
 }
