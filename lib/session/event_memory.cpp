@@ -2,6 +2,7 @@
 
 #include <muster/detail/spin_lock.hpp>
 
+#include <cstdint>
 #include <new>
 #include <utility>
 
@@ -22,58 +23,55 @@ constexpr bool every_event_allocated = true;
 constexpr bool every_event_allocated = false;
 #endif
 
-/// A free record, in a list of such. The first of a batch leads to the next batch.
+/// A free record, in a list of such. The first of a batch knows how many they are.
 struct spare {
     spare* next;
     spare* next_batch;
+    std::size_t count;
 };
 static_assert(sizeof(spare) <= common_event_size);
 
-void free_all(spare* first) noexcept {
-    while (first != nullptr) {
-        spare* const next = first->next;
-        ::operator delete(first);
-        first = next;
-    }
-}
-
-/// Full batches that no thread has. Never destroyed: events may be freed until the very end.
-class batch_depot {
+/// All records, and the batches of them that no thread has. Neither made nor destroyed: events may
+/// come first and go last.
+class arena {
 public:
-    /// Null: there is none.
+    [[nodiscard]] bool holds(const void* place) const noexcept {
+        return reinterpret_cast<std::uintptr_t>(place) -
+                   reinterpret_cast<std::uintptr_t>(records_) <
+               sizeof(records_);
+    }
+    /// Null: all are in use.
     [[nodiscard]] spare* take() noexcept {
         const spin_guard held{lock_};
-        spare* const taken = first_;
-        if (taken != nullptr) {
-            first_ = taken->next_batch;
-            --count_;
+        spare* const taken = batches_;
+        if (taken == nullptr) {
+            return unused_ < records_in_arena ? make_batch() : nullptr;
         }
+        batches_ = taken->next_batch;
         return taken;
     }
-    /// False: there are enough.
-    [[nodiscard]] bool put(spare* batch) noexcept {
+    void put(spare* first, std::size_t count) noexcept {
+        first->count = count;
         const spin_guard held{lock_};
-        if (count_ == batches_in_depot) {
-            return false;
-        }
-        batch->next_batch = first_;
-        first_ = batch;
-        ++count_;
-        return true;
+        first->next_batch = std::exchange(batches_, first);
     }
 
 private:
-    spin_lock lock_;
-    spare* first_ = nullptr;
-    std::size_t count_ = 0;
-};
-constinit batch_depot depot;
-
-void give_back(spare* batch) noexcept {
-    if (batch != nullptr && !depot.put(batch)) {
-        free_all(batch);
+    spare* make_batch() noexcept {
+        spare* first = nullptr;
+        for (std::size_t i = unused_ + records_in_batch; i-- != unused_;) {
+            first = new (records_ + i * common_event_size) spare{first, nullptr, records_in_batch};
+        }
+        unused_ += records_in_batch;
+        return first;
     }
-}
+
+    spin_lock lock_;
+    spare* batches_ = nullptr;
+    std::size_t unused_ = 0; // from here on no record has ever been used, and no page been touched
+    alignas(64) std::byte records_[records_in_arena * common_event_size]{};
+};
+constinit arena all;
 
 /// What a thread keeps: a batch that it fills and empties, and perhaps a full one. Trivial, so that
 /// reading it costs no check whether it has been made.
@@ -86,17 +84,21 @@ struct thread_spares {
 constinit thread_local thread_spares spares{nullptr, nullptr, 0, false};
 
 /// Opens the spares of this thread, and closes them at its end. What is freed after that, by
-/// destructors of other thread-local objects, goes back to malloc.
+/// destructors of other thread-local objects, goes back at once.
 class thread_lifetime {
 public:
     thread_lifetime() noexcept { spares.room = records_in_batch; }
     thread_lifetime(const thread_lifetime&) = delete;
     thread_lifetime& operator=(const thread_lifetime&) = delete;
     ~thread_lifetime() {
+        const std::size_t count = records_in_batch - std::exchange(spares.room, 0);
         spares.closed = true;
-        spares.room = 0;
-        give_back(std::exchange(spares.full, nullptr));
-        free_all(std::exchange(spares.first, nullptr));
+        if (count != 0) {
+            all.put(std::exchange(spares.first, nullptr), count);
+        }
+        if (spares.full != nullptr) {
+            all.put(std::exchange(spares.full, nullptr), records_in_batch);
+        }
     }
 };
 
@@ -113,7 +115,7 @@ void* take_first() noexcept {
 }
 
 void keep(void* place) noexcept {
-    spares.first = new (place) spare{spares.first, nullptr};
+    spares.first = new (place) spare{spares.first, nullptr, 0};
     --spares.room;
 }
 
@@ -121,12 +123,14 @@ void keep(void* place) noexcept {
 [[gnu::noinline]] void* take_from_batch() {
     if (!spares.closed) {
         open();
-        spares.first = std::exchange(spares.full, nullptr);
-        if (spares.first == nullptr) {
-            spares.first = depot.take();
+        if (spares.full != nullptr) {
+            spares.first = std::exchange(spares.full, nullptr);
+            spares.room = 0;
+        } else if (spare* const batch = all.take()) {
+            spares.first = batch;
+            spares.room = records_in_batch - batch->count;
         }
         if (spares.first != nullptr) {
-            spares.room = 0;
             return take_first();
         }
     }
@@ -134,14 +138,17 @@ void keep(void* place) noexcept {
 }
 
 /// Off the common path: the batch is full, or the thread's spares are not open.
-[[gnu::noinline]] void keep_or_free(void* place) noexcept {
+[[gnu::noinline]] void keep_in_batch(void* place) noexcept {
     if (spares.closed) {
-        ::operator delete(place);
+        all.put(new (place) spare{nullptr, nullptr, 1}, 1);
         return;
     }
     open();
     if (spares.room == 0) {
-        give_back(std::exchange(spares.full, std::exchange(spares.first, nullptr)));
+        if (spare* const full = std::exchange(spares.full, spares.first)) {
+            all.put(full, records_in_batch);
+        }
+        spares.first = nullptr;
         spares.room = records_in_batch;
     }
     keep(place);
@@ -157,12 +164,12 @@ void* allocate_event(std::size_t size) {
 }
 
 void deallocate_event(void* place, std::size_t size) noexcept {
-    if (every_event_allocated || size > common_event_size) {
+    if (every_event_allocated || size > common_event_size || !all.holds(place)) {
         ::operator delete(place);
     } else if (spares.room != 0) {
         keep(place);
     } else {
-        keep_or_free(place);
+        keep_in_batch(place);
     }
 }
 

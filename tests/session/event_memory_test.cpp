@@ -19,9 +19,9 @@ namespace {
 using muster::event;
 using muster::output;
 using muster::detail::allocate_event;
-using muster::detail::batches_in_depot;
 using muster::detail::common_event_size;
 using muster::detail::deallocate_event;
+using muster::detail::records_in_arena;
 using muster::detail::records_in_batch;
 
 /// Made first on its thread, it is destroyed after everything that the memory keeps there.
@@ -36,11 +36,11 @@ BOOST_AUTO_TEST_SUITE(session)
 BOOST_AUTO_TEST_SUITE(event_memory)
 
 BOOST_AUTO_TEST_CASE(records_in_use_never_share_memory) {
-    constexpr std::size_t more_than_is_kept = (batches_in_depot + 3) * records_in_batch;
+    constexpr std::size_t more_than_there_are = records_in_arena + 300;
     std::vector<void*> used;
     std::set<void*> distinct;
     for (int round = 0; round < 3; ++round) {
-        for (std::size_t i = 0; i < more_than_is_kept; ++i) {
+        for (std::size_t i = 0; i < more_than_there_are; ++i) {
             void* const place = allocate_event(i % 2 == 0 ? common_event_size : 1);
             static_cast<char*>(place)[0] = 'x';
             BOOST_REQUIRE(distinct.insert(place).second);
@@ -96,11 +96,11 @@ BOOST_AUTO_TEST_CASE(threads_that_hand_records_to_each_other_never_share_one) {
 
 BOOST_AUTO_TEST_CASE(an_event_may_end_on_another_thread_than_it_began_on) {
     std::vector<event> made;
-    for (std::size_t i = 0; i < (batches_in_depot + 5) * records_in_batch; ++i) {
+    for (std::size_t i = 0; i < records_in_arena + 600; ++i) {
         made.emplace_back(output{std::string(40, 'm')});
     }
     std::thread{[moved = std::move(made)]() mutable {
-        moved.clear(); // more than is kept
+        moved.clear(); // more than the arena has
         for (int i = 0; i < 100; ++i) {
             moved.emplace_back(output{"again"});
         }
