@@ -52,10 +52,11 @@ void process_child::on_readable(output_source& source) {
 
 // Closes the source at its end. 0 if there is nothing to read now.
 std::size_t process_child::read_some(output_source& source) {
-    thread_local std::array<char, read_size> buffer;
-    const ssize_t size = ::read(source.fd.native_handle(), buffer.data(), buffer.size());
+    // Made at a thread's first use: as an array it would be part of every thread's stack mapping.
+    thread_local const auto buffer = std::make_unique_for_overwrite<char[]>(read_size);
+    const ssize_t size = ::read(source.fd.native_handle(), buffer.get(), read_size);
     if (size > 0) {
-        deliver(source.stream, {buffer.data(), static_cast<std::size_t>(size)});
+        deliver(source.stream, {buffer.get(), static_cast<std::size_t>(size)});
         return static_cast<std::size_t>(size);
     }
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {

@@ -33,7 +33,7 @@ static_assert(sizeof(spare) <= common_event_size);
 
 /// All records, and the batches of them that no thread has. Neither made nor destroyed: events may
 /// come first and go last.
-class arena {
+class record_arena {
 public:
     [[nodiscard]] bool holds(const void* place) const noexcept {
         return reinterpret_cast<std::uintptr_t>(place) -
@@ -71,7 +71,7 @@ private:
     std::size_t unused_ = 0; // from here on no record has ever been used, and no page been touched
     alignas(64) std::byte records_[records_in_arena * common_event_size]{};
 };
-constinit arena all;
+constinit record_arena arena;
 
 /// What a thread keeps: a batch that it fills and empties, and perhaps a full one. Trivial, so that
 /// reading it costs no check whether it has been made.
@@ -81,7 +81,8 @@ struct thread_spares {
     std::size_t room; // in the one that is filled; 0 also before it is opened and when it is closed
     bool closed;
 };
-constinit thread_local thread_spares spares{nullptr, nullptr, 0, false};
+[[gnu::tls_model("initial-exec")]] constinit thread_local thread_spares spares{nullptr, nullptr, 0,
+                                                                               false};
 
 /// Opens the spares of this thread, and closes them at its end. What is freed after that, by
 /// destructors of other thread-local objects, goes back at once.
@@ -94,10 +95,10 @@ public:
         const std::size_t count = records_in_batch - std::exchange(spares.room, 0);
         spares.closed = true;
         if (count != 0) {
-            all.put(std::exchange(spares.first, nullptr), count);
+            arena.put(std::exchange(spares.first, nullptr), count);
         }
         if (spares.full != nullptr) {
-            all.put(std::exchange(spares.full, nullptr), records_in_batch);
+            arena.put(std::exchange(spares.full, nullptr), records_in_batch);
         }
     }
 };
@@ -126,7 +127,7 @@ void keep(void* place) noexcept {
         if (spares.full != nullptr) {
             spares.first = std::exchange(spares.full, nullptr);
             spares.room = 0;
-        } else if (spare* const batch = all.take()) {
+        } else if (spare* const batch = arena.take()) {
             spares.first = batch;
             spares.room = records_in_batch - batch->count;
         }
@@ -140,13 +141,13 @@ void keep(void* place) noexcept {
 /// Off the common path: the batch is full, or the thread's spares are not open.
 [[gnu::noinline]] void keep_in_batch(void* place) noexcept {
     if (spares.closed) {
-        all.put(new (place) spare{nullptr, nullptr, 1}, 1);
+        arena.put(new (place) spare{nullptr, nullptr, 1}, 1);
         return;
     }
     open();
     if (spares.room == 0) {
         if (spare* const full = std::exchange(spares.full, spares.first)) {
-            all.put(full, records_in_batch);
+            arena.put(full, records_in_batch);
         }
         spares.first = nullptr;
         spares.room = records_in_batch;
@@ -164,7 +165,7 @@ void* allocate_event(std::size_t size) {
 }
 
 void deallocate_event(void* place, std::size_t size) noexcept {
-    if (every_event_allocated || size > common_event_size || !all.holds(place)) {
+    if (every_event_allocated || size > common_event_size || !arena.holds(place)) {
         ::operator delete(place);
     } else if (spares.room != 0) {
         keep(place);

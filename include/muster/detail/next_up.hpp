@@ -151,8 +151,10 @@ private:
         }
     };
 
+    [[gnu::tls_model("initial-exec")]] // see lib/DESIGN.md
     static constinit inline thread_local next_up* innermost_ = nullptr;
-    static constinit inline thread_local int budget_here_ = budget;
+    [[gnu::tls_model("initial-exec")]] static constinit inline thread_local int budget_here_ =
+        budget;
 
     asio::io_context& context_;
     next_up* outer_;

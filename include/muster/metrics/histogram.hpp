@@ -176,7 +176,8 @@ private:
 
     latency_histograms& find_local();
 
-    static thread_local constinit cache_entry cached_; // the object that this thread used last
+    // The object that this thread used last.
+    [[gnu::tls_model("initial-exec")]] static thread_local constinit cache_entry cached_;
 
     const std::uint64_t id_; // never reused, so a stale cache entry cannot match
     std::unique_ptr<registry> registry_;

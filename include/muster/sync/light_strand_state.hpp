@@ -51,6 +51,7 @@ public:
     }
 
 private:
+    [[gnu::tls_model("initial-exec")]] // see lib/DESIGN.md
     static constinit inline thread_local strand_frame* top_ = nullptr;
     const void* state_;
     strand_frame* outer_;
