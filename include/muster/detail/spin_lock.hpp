@@ -13,7 +13,8 @@
 namespace muster::detail {
 
 /// A lock for a few dozen instructions. Spins briefly, then gives the processor away: its holder
-/// may be the one that was preempted. Meets Lockable; not recursive.
+/// may be the one that was preempted. In a process of one thread taking it is a load and a store.
+/// Meets Lockable; not recursive.
 class spin_lock {
 public:
     void lock() noexcept {
