@@ -157,7 +157,7 @@ private:
         std::uint64_t survivor_weight = 0;
     };
 
-    void count_in(slot& newest, std::uint64_t sequence, std::uint64_t weight) noexcept;
+    void count_in(std::uint64_t sequence, std::uint64_t weight) noexcept;
     void count_only(std::uint64_t sequence, std::uint64_t weight, waste& out,
                     conflation_slot<T>* key) noexcept;
     void roll(waste& out);

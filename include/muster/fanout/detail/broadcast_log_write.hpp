@@ -36,23 +36,26 @@ void broadcast_log<T, Slots>::append(std::uint64_t sequence, U&& value, std::uin
     if (tail_used_ == Slots) {
         roll(out);
     }
-    tail_->put(tail_used_, std::forward<U>(value), out.replaced);
-    slot& newest = tail_->slots[tail_used_];
+    if (has_former_value()) {
+        out.replaced.emplace(tail_->replace(tail_used_, std::forward<U>(value)));
+    } else {
+        tail_->construct(std::forward<U>(value));
+    }
     node* keyed = nullptr;
     if (key != nullptr) {
         keyed = &node_of(*key, key_home);
-        make_latest(*keyed, newest.value, sequence, weight, out);
+        make_latest(*keyed, tail_->slots[tail_used_].value, sequence, weight, out);
     }
     if (node* const before = std::exchange(newest_, keyed)) {
         before->sequence_after = sequence;
     }
-    count_in(newest, sequence, weight);
+    count_in(sequence, weight);
 }
 
 template <typename T, std::size_t Slots>
 [[gnu::always_inline]] inline void
-broadcast_log<T, Slots>::count_in(slot& newest, std::uint64_t sequence,
-                                  std::uint64_t weight) noexcept {
+broadcast_log<T, Slots>::count_in(std::uint64_t sequence, std::uint64_t weight) noexcept {
+    slot& newest = tail_->slots[tail_used_];
     newest.sequence = last_sequence_ = sequence;
     newest.weight_through = weight_ += weight;
     ++tail_used_;
@@ -64,10 +67,8 @@ template <typename U>
 [[gnu::always_inline]] inline T
 broadcast_log<T, Slots>::overwrite(std::uint64_t sequence, U&& value, std::uint64_t weight) {
     assert(keeping() && has_room() && has_former_value() && sequence > last_sequence_);
-    slot& next = tail_->slots[tail_used_];
-    T replaced{std::forward<U>(value)};
-    std::swap(replaced, next.value);
-    count_in(next, sequence, weight);
+    T replaced{tail_->replace(tail_used_, std::forward<U>(value))};
+    count_in(sequence, weight);
     return replaced;
 }
 
@@ -76,10 +77,8 @@ template <typename U>
 [[gnu::always_inline]] inline void broadcast_log<T, Slots>::fill(std::uint64_t sequence, U&& value,
                                                                  std::uint64_t weight) {
     assert(keeping() && has_room() && !has_former_value() && sequence > last_sequence_);
-    slot& next = tail_->slots[tail_used_];
-    std::construct_at(&next.value, std::forward<U>(value));
-    tail_->constructed = tail_used_ + 1;
-    count_in(next, sequence, weight);
+    tail_->construct(std::forward<U>(value));
+    count_in(sequence, weight);
 }
 
 template <typename T, std::size_t Slots>

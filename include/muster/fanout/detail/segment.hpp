@@ -52,25 +52,27 @@ struct segment {
         constructed = 0;
     }
 
-    /// Puts `value` into slot `position`; the value that it replaces goes to `replaced`.
-    template <typename U, typename Replaced>
-    void put(std::uint32_t position, U&& value, Replaced& replaced) {
-        if (position < constructed) {
-            replaced.emplace(std::move(slots[position].value));
-            slots[position].value = std::forward<U>(value);
-        } else {
-            std::construct_at(&slots[position].value, std::forward<U>(value));
-            constructed = position + 1;
-        }
+    /// Puts `value` into slot `position`, which has one; returns that. Throws what copying throws,
+    /// and then has changed nothing.
+    template <typename U>
+    [[nodiscard, gnu::always_inline]] T replace(std::uint32_t position, U&& value) {
+        T replaced{std::forward<U>(value)};
+        std::swap(replaced, slots[position].value);
+        return replaced;
+    }
+    /// Puts `value` into slot `constructed`. Throws as `replace` does.
+    template <typename U>
+    [[gnu::always_inline]] void construct(U&& value) {
+        std::construct_at(&slots[constructed].value, std::forward<U>(value));
+        ++constructed;
     }
 
     /// Fills the next slot of a segment that is no part of a ring.
     void add_copy(const T& value, std::uint64_t sequence, std::uint64_t weight_through) {
         slot& filled = slots[constructed];
-        std::construct_at(&filled.value, value);
+        construct(value);
         filled.sequence = sequence;
         filled.weight_through = weight_through;
-        ++constructed;
     }
 
     void reset(std::uint64_t first_index) noexcept {
