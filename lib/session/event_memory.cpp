@@ -2,6 +2,7 @@
 
 #include <muster/detail/spin_lock.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <new>
 #include <utility>
@@ -42,18 +43,26 @@ public:
     }
     /// Null: all are in use.
     [[nodiscard]] spare* take() noexcept {
-        const spin_guard held{lock_};
-        spare* const taken = batches_;
-        if (taken == nullptr) {
-            return unused_ < records_in_arena ? make_batch() : nullptr;
+        // relaxed: a hint, so that a flood of events does not go to the lock for each of them.
+        if (empty_.load(std::memory_order_relaxed)) {
+            return nullptr;
         }
-        batches_ = taken->next_batch;
-        return taken;
+        const spin_guard held{lock_};
+        if (spare* const taken = batches_) {
+            batches_ = taken->next_batch;
+            return taken;
+        }
+        if (unused_ < records_in_arena) {
+            return make_batch();
+        }
+        empty_.store(true, std::memory_order_relaxed);
+        return nullptr;
     }
     void put(spare* first, std::size_t count) noexcept {
         first->count = count;
         const spin_guard held{lock_};
         first->next_batch = std::exchange(batches_, first);
+        empty_.store(false, std::memory_order_relaxed);
     }
 
 private:
@@ -67,6 +76,7 @@ private:
     }
 
     spin_lock lock_;
+    std::atomic<bool> empty_{false};
     spare* batches_ = nullptr;
     std::size_t unused_ = 0; // from here on no record has ever been used, and no page been touched
     alignas(64) std::byte records_[records_in_arena * common_event_size]{};

@@ -69,6 +69,14 @@ BOOST_AUTO_TEST_CASE(what_malloc_gave_is_given_back) {
         deallocate_event(place, common_event_size);
     }
     BOOST_TEST(::mallinfo2().uordblks <= before + beyond / 10 * common_event_size);
+    const auto empty = ::mallinfo2().uordblks;
+    for (std::size_t i = 0; i < records_in_arena / 2; ++i) { // of the arena, which has some again
+        used[i] = allocate_event(common_event_size);
+    }
+    BOOST_TEST(::mallinfo2().uordblks <= empty + beyond / 10 * common_event_size);
+    for (std::size_t i = 0; i < records_in_arena / 2; ++i) {
+        deallocate_event(used[i], common_event_size);
+    }
 }
 
 /// Each record that a thread holds has its mark; another one's mark would show that both hold it.
