@@ -39,7 +39,7 @@ void broadcast_log<T, Slots>::append(std::uint64_t sequence, U&& value, std::uin
     if (has_former_value()) {
         out.replaced.emplace(tail_->replace(tail_used_, std::forward<U>(value)));
     } else {
-        tail_->construct(std::forward<U>(value));
+        tail_->construct(tail_used_, std::forward<U>(value));
     }
     node* keyed = nullptr;
     if (key != nullptr) {
@@ -77,7 +77,7 @@ template <typename U>
 [[gnu::always_inline]] inline void broadcast_log<T, Slots>::fill(std::uint64_t sequence, U&& value,
                                                                  std::uint64_t weight) {
     assert(keeping() && has_room() && !has_former_value() && sequence > last_sequence_);
-    tail_->construct(std::forward<U>(value));
+    tail_->construct(tail_used_, std::forward<U>(value));
     count_in(sequence, weight);
 }
 

@@ -60,17 +60,17 @@ struct segment {
         std::swap(replaced, slots[position].value);
         return replaced;
     }
-    /// Puts `value` into slot `constructed`. Throws as `replace` does.
+    /// Puts `value` into slot `position`, the first that has none. Throws as `replace` does.
     template <typename U>
-    [[gnu::always_inline]] void construct(U&& value) {
-        std::construct_at(&slots[constructed].value, std::forward<U>(value));
-        ++constructed;
+    [[gnu::always_inline]] void construct(std::uint32_t position, U&& value) {
+        std::construct_at(&slots[position].value, std::forward<U>(value));
+        constructed = position + 1;
     }
 
     /// Fills the next slot of a segment that is no part of a ring.
     void add_copy(const T& value, std::uint64_t sequence, std::uint64_t weight_through) {
         slot& filled = slots[constructed];
-        construct(value);
+        construct(constructed, value);
         filled.sequence = sequence;
         filled.weight_through = weight_through;
     }
