@@ -6,6 +6,7 @@
 #include <muster/metrics/snapshot.hpp>
 #include <muster/runtime/event_subscription.hpp>
 #include <muster/runtime/options.hpp>
+#include <muster/runtime/subscribe_operation.hpp>
 #include <muster/session/session_info.hpp>
 #include <muster/session/spawn_request.hpp>
 
@@ -129,6 +130,20 @@ public:
     /// (the session is terminal), `stream_expired`, `configuration` (no capacity).
     [[nodiscard]] asio::awaitable<session_subscription>
     subscribe(session_id id, subscribe_options options = subscribe_options{});
+    /// The same as an operation, for who subscribes often: `co_await` of it in an `asio::awaitable`
+    /// needs no coroutine of its own, and does not suspend if the registry's lock is free. To be
+    /// awaited, or called with a token, while the runtime exists. Completion:
+    /// `void(std::exception_ptr, session_subscription)`, on the handler's executor (default: the
+    /// context's). Cancellation: all types, while it waits for the lock.
+    [[nodiscard]] detail::subscribe_operation
+    async_subscribe(session_id id, subscribe_options options = subscribe_options{}) {
+        return {*core_, std::move(id), std::move(options)};
+    }
+    template <typename CompletionToken>
+    auto async_subscribe(session_id id, subscribe_options options, CompletionToken&& token) {
+        return async_subscribe(std::move(id),
+                               std::move(options))(std::forward<CompletionToken>(token));
+    }
 
     /// Listens to all sessions, present and future. Never waits. Errors: `stream_expired`,
     /// `configuration`.

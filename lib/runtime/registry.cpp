@@ -1,14 +1,20 @@
 #include "registry.hpp"
 
+#include <muster/error.hpp>
+
 #include <algorithm>
 #include <mutex>
 #include <utility>
 
 namespace muster::detail {
 
-session_ptr registry::find(const session_id& id) const {
+session_ptr registry::get(const session_id& id) const {
     const auto found = by_id_.find(id);
-    return found == by_id_.end() ? nullptr : session_ptr{*found};
+    if (found == by_id_.end()) {
+        throw error{errc::session_not_found,
+                    "there is no session '" + id.str() + "': spawn it, or see list()"};
+    }
+    return session_ptr{*found};
 }
 
 std::vector<session_ptr> registry::all() const {

@@ -36,7 +36,8 @@ public:
         return looked_for.place < by_place_.size() &&
                by_place_[looked_for.place].get() == &looked_for;
     }
-    [[nodiscard]] session_ptr find(const session_id& id) const;
+    /// The session of that id. Throws `session_not_found`.
+    [[nodiscard]] session_ptr get(const session_id& id) const;
     [[nodiscard]] std::size_t size() const noexcept { return by_id_.size(); }
     /// Places, free ones included.
     [[nodiscard]] std::size_t places() const noexcept { return by_place_.size(); }
@@ -61,6 +62,7 @@ public:
 private:
     struct hash_id {
         using is_transparent = void;
+        using is_avalanching = void; // the standard library's hash of the characters is
         std::size_t operator()(const session_id& id) const noexcept { return id.hash(); }
         std::size_t operator()(const session* of) const noexcept { return of->id().hash(); }
     };

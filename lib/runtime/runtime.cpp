@@ -5,6 +5,7 @@
 #include "shutdown.hpp"
 #include "snapshot.hpp"
 #include "spawning.hpp"
+#include "subscribing.hpp"
 
 #include <muster/detail/async_on.hpp>
 #include <muster/error.hpp>
@@ -24,12 +25,7 @@ using detail::session_ptr;
 /// `held`: the registry's lock, of either kind.
 template <typename Lock>
 session_ptr find(const detail::runtime_core& core, const session_id& id, const Lock& /*held*/) {
-    auto found = core.sessions.find(id);
-    if (!found) {
-        throw error{errc::session_not_found,
-                    "there is no session '" + id.str() + "': spawn it, or see list()"};
-    }
-    return found;
+    return core.sessions.get(id);
 }
 
 /// Runs `work`, one of the session's coroutines, on its strand: an operation to be awaited.
@@ -185,26 +181,12 @@ asio::awaitable<shutdown_report> runtime::shutdown(std::chrono::nanoseconds dead
 }
 
 asio::awaitable<session_subscription> runtime::subscribe(session_id id, subscribe_options options) {
-    const core_ptr core = core_;
-    detail::subscribe_call call{core->totals};
-    session_ptr found = find(*core, id, co_await core->lock.async_lock_shared());
-    if (found->status() == session_status::starting) {
-        found->require_running();
-    }
-    try {
-        auto made = found->channel().subscribe(options);
-        call.succeed();
-        co_return session_subscription{std::move(made), std::move(found)};
-    } catch (const expired& e) {
-        throw expired{"session '" + id.str() + "': " + e.what(), e.oldest_kept()};
-    } catch (const error& e) {
-        throw error{e.code(), "session '" + id.str() + "': " + e.what()};
-    }
+    return detail::subscribe_session(core_, std::move(id), std::move(options));
 }
 
 global_subscription runtime::subscribe_all(const subscribe_options& options) {
     core_->totals.add<counter::subscribe_global_calls_total>();
-    return {core_->everyone().subscribe(options), core_->account()};
+    return {core_->everyone(), options, core_->account()};
 }
 
 receipt_subscription runtime::subscribe_receipts(const subscribe_options& options) {

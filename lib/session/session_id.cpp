@@ -26,13 +26,17 @@ void check(std::string_view text) {
 }
 
 detail::id_block* make_block(std::string_view text) {
-    void* memory = ::operator new(sizeof(detail::id_block) + text.size());
+    constexpr std::size_t word = sizeof(std::uint64_t);
+    const std::size_t padded = (text.size() + word - 1) / word * word;
+    void* memory = ::operator new(sizeof(detail::id_block) + padded);
     auto* block = new (memory) detail::id_block{
         .references = 0,
         .length = static_cast<std::uint32_t>(text.size()),
         .hash = std::hash<std::string_view>{}(text),
     };
-    std::memcpy(static_cast<void*>(block + 1), text.data(), text.size());
+    auto* characters = static_cast<char*>(static_cast<void*>(block + 1));
+    std::memcpy(characters, text.data(), text.size());
+    std::memset(characters + text.size(), 0, padded - text.size());
     return block;
 }
 

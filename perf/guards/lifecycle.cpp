@@ -35,7 +35,7 @@ private:
     asio::awaitable<void> churn(std::size_t times) {
         const session_id id = perf::session_name(7);
         for (std::size_t i = 0; i < times; ++i) {
-            const auto dropped = co_await supervisor_.subscribe(id, subscribe_options{8});
+            const auto dropped = co_await supervisor_.async_subscribe(id, subscribe_options{8});
         }
     }
 };

@@ -89,8 +89,8 @@ struct subscribe_churn : session_options {
         }
         const stopwatch watch;
         for (std::uint64_t number = 0, next = 0; number < operations; ++number) {
-            subscribe_options options(session_capacity);
-            const auto dropped = co_await all.runtime->subscribe(ids[next], std::move(options));
+            const auto dropped = co_await all.runtime->async_subscribe(
+                ids[next], subscribe_options(session_capacity));
             subscribed += dropped ? 1 : 0;
             next = next + 1 == sessions ? 0 : next + 1;
         }

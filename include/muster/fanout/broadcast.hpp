@@ -219,17 +219,20 @@ auto broadcast<T, Executor, Slots>::subscribe(const subscribe_options& options,
         why = {make_error_code(errc::configuration), 0};
         return {};
     }
-    if (shared_state() == nullptr && closed()) { // a state knows for itself
-        why = {make_error_code(errc::stream_closed), 0};
-        return {};
+    state_type* state = shared_state();
+    if (state == nullptr) { // a state knows for itself whether it is closed
+        if (closed()) {
+            why = {make_error_code(errc::stream_closed), 0};
+            return {};
+        }
+        state = &make_state();
     }
-    state_type& state = make_state();
     auto reader = std::make_unique<reader_type>(options);
-    if (!state.subscribe(*reader, options.start, why)) {
+    if (!state->subscribe(*reader, options.start, why)) {
         return {};
     }
     why = {};
-    return subscription_type{state, *reader.release()};
+    return subscription_type{*state, *reader.release()};
 }
 
 template <typename T, typename Executor, std::size_t Slots>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <muster/error.hpp>
+#include <muster/fanout/options.hpp>
 #include <muster/fanout/subscription.hpp>
 #include <muster/runtime/subscription_account.hpp>
 #include <muster/session/envelope.hpp>
@@ -53,8 +54,11 @@ public:
 
     /// Not subscribed to anything.
     basic_event_subscription() noexcept = default;
-    basic_event_subscription(inner_type&& inner, detail::account_ptr account) noexcept
-        : inner_{std::move(inner)}, account_{std::move(account)} {}
+    /// Subscribes to `channel`; throws what that throws. The runtime makes these.
+    template <typename Channel>
+    basic_event_subscription(Channel& channel, const subscribe_options& options,
+                             detail::account_ptr account)
+        : inner_{channel.subscribe(options)}, account_{std::move(account)} {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(inner_); }
     [[nodiscard]] executor_type get_executor() const noexcept { return inner_.get_executor(); }

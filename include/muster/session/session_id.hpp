@@ -8,6 +8,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <ostream>
 #include <string>
@@ -17,8 +18,8 @@ namespace muster {
 
 namespace detail {
 
-/// The characters of one id, behind the header in the same block; shared by everything that names
-/// the session.
+/// The characters of one id, behind the header in the same block, filled up with zeros to whole
+/// words; shared by everything that names the session.
 struct id_block {
     std::atomic<std::uint32_t> references{0};
     std::uint32_t length;
@@ -26,6 +27,22 @@ struct id_block {
 
     [[nodiscard]] const char* characters() const noexcept {
         return reinterpret_cast<const char*>(this + 1);
+    }
+    /// A look-up compares two short ids: a call of memcmp would cost more than all else.
+    [[nodiscard]] bool has_characters_of(const id_block& other) const noexcept {
+        if (length != other.length) {
+            return false;
+        }
+        for (std::size_t at = 0; at < length; at += sizeof(std::uint64_t)) {
+            std::uint64_t mine = 0;
+            std::uint64_t others = 0;
+            std::memcpy(&mine, characters() + at, sizeof mine);
+            std::memcpy(&others, other.characters() + at, sizeof others);
+            if (mine != others) {
+                return false;
+            }
+        }
+        return true;
     }
 };
 
@@ -60,7 +77,8 @@ public:
     [[nodiscard]] std::size_t hash() const noexcept { return block_->hash; }
 
     friend bool operator==(const session_id& a, const session_id& b) noexcept {
-        return a.block_ == b.block_ || (a.hash() == b.hash() && a.view() == b.view());
+        return a.block_ == b.block_ ||
+               (a.hash() == b.hash() && a.block_->has_characters_of(*b.block_));
     }
     friend std::strong_ordering operator<=>(const session_id& a, const session_id& b) noexcept {
         return a.view() <=> b.view();

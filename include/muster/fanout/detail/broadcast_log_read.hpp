@@ -105,17 +105,17 @@ template <typename T, std::size_t Slots>
 subscribe_failure broadcast_log<T, Slots>::subscribe(cursor& reader,
                                                      start_position start) noexcept {
     assert(reader.capacity != 0 && reader.capacity_bytes != 0);
-    const std::uint64_t kept = retained_from();
     std::uint64_t index = head_;
-    if (start.which() == start_position::kind::last) {
-        index = std::max(kept, head_ - std::min(start.value(), head_));
-    } else if (start.which() == start_position::kind::from_sequence &&
-               start.value() <= last_sequence_) {
-        const std::uint64_t wanted = start.value();
-        if (kept != 0 && wanted <= sequence_before(kept)) {
-            return {make_error_code(errc::stream_expired), oldest_kept()};
+    if (start.which() != start_position::kind::latest) {
+        const std::uint64_t kept = retained_from();
+        if (start.which() == start_position::kind::last) {
+            index = std::max(kept, head_ - std::min(start.value(), head_));
+        } else if (const std::uint64_t wanted = start.value(); wanted <= last_sequence_) {
+            if (kept != 0 && wanted <= sequence_before(kept)) {
+                return {make_error_code(errc::stream_expired), oldest_kept()};
+            }
+            index = first_index(kept, [=](const slot& s) { return s.sequence >= wanted; });
         }
-        index = first_index(kept, [=](const slot& s) { return s.sequence >= wanted; });
     }
     reader.index = index;
     reader.weight = weight_before(index);
