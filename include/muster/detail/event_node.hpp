@@ -1,6 +1,6 @@
 #pragma once
 
-#include <muster/detail/event_memory.hpp>
+#include <muster/detail/record_memory.hpp>
 #include <muster/detail/single_threaded.hpp>
 #include <muster/session/payloads.hpp>
 #include <muster/session/session_id.hpp>
@@ -40,9 +40,9 @@ struct event_node_of final : event_node {
         }
     }
 
-    static void* operator new(std::size_t size) { return allocate_event(size); }
+    static void* operator new(std::size_t size) { return allocate_record(size); }
     static void operator delete(void* place, std::size_t size) noexcept {
-        deallocate_event(place, size);
+        deallocate_record(place, size);
     }
 };
 

@@ -1,8 +1,9 @@
 #pragma once
 
+#include <muster/detail/record_memory.hpp>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/recycling_allocator.hpp>
 
 #include <type_traits>
 #include <utility>
@@ -130,7 +131,7 @@ private:
 
         template <typename Argument>
         static held* make(Argument&& argument) {
-            asio::recycling_allocator<held> memory;
+            record_allocator<held> memory;
             held* const place = memory.allocate(1);
             try {
                 return ::new (static_cast<void*>(place)) held{std::forward<Argument>(argument)};
@@ -144,7 +145,7 @@ private:
             auto* const self = static_cast<held*>(data);
             Function function{std::move(self->function)};
             self->~held();
-            asio::recycling_allocator<held>{}.deallocate(self, 1);
+            record_allocator<held>{}.deallocate(self, 1);
             if (run) {
                 std::move(function)();
             }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/record_memory.hpp>
 #include <muster/sync/light_strand_state.hpp>
 
 #include <boost/asio/execution/allocator.hpp>
@@ -10,7 +11,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
-#include <boost/asio/recycling_allocator.hpp>
 
 #include <cassert>
 #include <cstdint>
@@ -42,7 +42,7 @@ namespace muster {
 /// - The state is freed with the last handle, queued function and turn.
 ///
 /// Allocations: one per strand (none on an embedded state), and per queued function one block,
-/// from the function's associated allocator, by default from Asio's per-thread recycling.
+/// from the function's associated allocator, by default from record memory.
 ///
 /// Thread-safe: distinct handles of one strand. A single handle is as a `shared_ptr`.
 template <typename InnerExecutor, typename Allocator = std::allocator<void>, bool Tracked = false>
@@ -246,9 +246,9 @@ template <typename InnerExecutor, typename Allocator, bool Tracked>
 template <typename Function>
 class basic_light_strand<InnerExecutor, Allocator, Tracked>::function_op final
     : public detail::strand_op {
-    // std::allocator stands for "no preference"; then Asio's per-thread recycling is best.
+    // std::allocator stands for "no preference"; then it is ours.
     using base_allocator = std::conditional_t<std::is_same_v<Allocator, std::allocator<void>>,
-                                              asio::recycling_allocator<void>, Allocator>;
+                                              detail::record_allocator<void>, Allocator>;
     using op_allocator =
         typename std::allocator_traits<base_allocator>::template rebind_alloc<function_op>;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/record_memory.hpp>
 #include <muster/detail/same_executor.hpp>
 #include <muster/sync/shared_mutex_base.hpp>
 
@@ -10,7 +11,6 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/recycling_allocator.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <memory>
@@ -28,7 +28,7 @@ template <lock_mode Mode, typename Handler, typename Executor>
 class lock_op final : public lock_op_base {
 public:
     /// Connects the cancellation slot. Allocates with the handler's allocator, by default from
-    /// Asio's per-thread recycling.
+    /// record memory.
     static lock_op* make(shared_mutex_base& mutex, Handler&& handler, const Executor& fallback);
 
 private:
@@ -37,8 +37,7 @@ private:
     class run;
 
     using handler_executor = asio::associated_executor_t<Handler, Executor>;
-    using handler_allocator =
-        asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+    using handler_allocator = asio::associated_allocator_t<Handler, record_allocator<void>>;
     using op_allocator =
         typename std::allocator_traits<handler_allocator>::template rebind_alloc<lock_op>;
 
@@ -49,7 +48,7 @@ private:
     ~lock_op();
 
     static handler_allocator allocator_of(const Handler& handler) {
-        return asio::get_associated_allocator(handler, asio::recycling_allocator<void>{});
+        return asio::get_associated_allocator(handler, record_allocator<void>{});
     }
     static void perform(lock_op_base* base, action what, list& others);
     void connect_slot();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/record_memory.hpp>
 #include <muster/detail/same_executor.hpp>
 #include <muster/time/detail/wait_queue.hpp>
 
@@ -11,7 +12,6 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/recycling_allocator.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <memory>
@@ -30,7 +30,7 @@ namespace asio = boost::asio;
 template <typename Handler, typename Executor, typename... Results>
 class wait_op final : public wait_op_base {
 public:
-    /// Allocates with the handler's allocator, by default from Asio's per-thread recycling.
+    /// Allocates with the handler's allocator, by default from record memory.
     /// `home` is the service's executor.
     [[nodiscard]] static wait_op* make(Handler&& handler, const Executor& fallback,
                                        const asio::any_io_executor& home,
@@ -41,8 +41,7 @@ private:
     class completion;
 
     using handler_executor = asio::associated_executor_t<Handler, Executor>;
-    using handler_allocator =
-        asio::associated_allocator_t<Handler, asio::recycling_allocator<void>>;
+    using handler_allocator = asio::associated_allocator_t<Handler, record_allocator<void>>;
     using op_allocator =
         typename std::allocator_traits<handler_allocator>::template rebind_alloc<wait_op>;
 
@@ -53,7 +52,7 @@ private:
     ~wait_op();
 
     static handler_allocator allocator_of(const Handler& handler) {
-        return asio::get_associated_allocator(handler, asio::recycling_allocator<void>{});
+        return asio::get_associated_allocator(handler, record_allocator<void>{});
     }
     static void act(wait_op_base* base, outcome how, way where);
     void connect_slot();

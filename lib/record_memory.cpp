@@ -1,4 +1,4 @@
-#include <muster/detail/event_memory.hpp>
+#include <muster/detail/record_memory.hpp>
 
 #include <muster/detail/spin_lock.hpp>
 
@@ -8,20 +8,20 @@
 #include <utility>
 
 #if defined(__SANITIZE_ADDRESS__)
-#define MUSTER_EVERY_EVENT_ALLOCATED 1
+#define MUSTER_EVERY_RECORD_ALLOCATED 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define MUSTER_EVERY_EVENT_ALLOCATED 1
+#define MUSTER_EVERY_RECORD_ALLOCATED 1
 #endif
 #endif
 
 namespace muster::detail {
 namespace {
 
-#ifdef MUSTER_EVERY_EVENT_ALLOCATED
-constexpr bool every_event_allocated = true;
+#ifdef MUSTER_EVERY_RECORD_ALLOCATED
+constexpr bool every_record_allocated = true;
 #else
-constexpr bool every_event_allocated = false;
+constexpr bool every_record_allocated = false;
 #endif
 
 /// A free record, in a list of such. The first of a batch knows how many they are.
@@ -30,7 +30,7 @@ struct spare {
     spare* next_batch;
     std::size_t count;
 };
-static_assert(sizeof(spare) <= common_event_size);
+static_assert(sizeof(spare) <= common_record_size);
 
 /// All records, and the batches of them that no thread has. Neither made nor destroyed: events may
 /// come first and go last.
@@ -69,7 +69,7 @@ private:
     spare* make_batch() noexcept {
         spare* first = nullptr;
         for (std::size_t i = unused_ + records_in_batch; i-- != unused_;) {
-            first = new (records_ + i * common_event_size) spare{first, nullptr, records_in_batch};
+            first = new (records_ + i * common_record_size) spare{first, nullptr, records_in_batch};
         }
         unused_ += records_in_batch;
         return first;
@@ -79,7 +79,7 @@ private:
     std::atomic<bool> empty_{false};
     spare* batches_ = nullptr;
     std::size_t unused_ = 0; // from here on no record has ever been used, and no page been touched
-    alignas(64) std::byte records_[records_in_arena * common_event_size]{};
+    alignas(64) std::byte records_[records_in_arena * common_record_size]{};
 };
 constinit record_arena arena;
 
@@ -145,7 +145,7 @@ void keep(void* place) noexcept {
             return take_first();
         }
     }
-    return ::operator new(common_event_size);
+    return ::operator new(common_record_size);
 }
 
 /// Off the common path: the batch is full, or the thread's spares are not open.
@@ -167,15 +167,15 @@ void keep(void* place) noexcept {
 
 } // namespace
 
-void* allocate_event(std::size_t size) {
-    if (every_event_allocated || size > common_event_size) {
+void* allocate_record(std::size_t size) {
+    if (every_record_allocated || size > common_record_size) {
         return ::operator new(size);
     }
     return spares.first != nullptr ? take_first() : take_from_batch();
 }
 
-void deallocate_event(void* place, std::size_t size) noexcept {
-    if (every_event_allocated || size > common_event_size || !arena.holds(place)) {
+void deallocate_record(void* place, std::size_t size) noexcept {
+    if (every_record_allocated || size > common_record_size || !arena.holds(place)) {
         ::operator delete(place);
     } else if (spares.room != 0) {
         keep(place);

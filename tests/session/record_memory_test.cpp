@@ -20,9 +20,9 @@ namespace {
 
 using muster::event;
 using muster::output;
-using muster::detail::allocate_event;
-using muster::detail::common_event_size;
-using muster::detail::deallocate_event;
+using muster::detail::allocate_record;
+using muster::detail::common_record_size;
+using muster::detail::deallocate_record;
 using muster::detail::records_in_arena;
 using muster::detail::records_in_batch;
 
@@ -35,7 +35,7 @@ thread_local outliving last_of_the_thread;
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(session)
-BOOST_AUTO_TEST_SUITE(event_memory)
+BOOST_AUTO_TEST_SUITE(record_memory)
 
 BOOST_AUTO_TEST_CASE(records_in_use_never_share_memory) {
     constexpr std::size_t more_than_there_are = records_in_arena + 300;
@@ -43,13 +43,13 @@ BOOST_AUTO_TEST_CASE(records_in_use_never_share_memory) {
     std::set<void*> distinct;
     for (int round = 0; round < 3; ++round) {
         for (std::size_t i = 0; i < more_than_there_are; ++i) {
-            void* const place = allocate_event(i % 2 == 0 ? common_event_size : 1);
+            void* const place = allocate_record(i % 2 == 0 ? common_record_size : 1);
             static_cast<char*>(place)[0] = 'x';
             BOOST_REQUIRE(distinct.insert(place).second);
             used.push_back(place);
         }
         for (std::size_t i = 0; i < used.size(); ++i) {
-            deallocate_event(used[i], i % 2 == 0 ? common_event_size : 1);
+            deallocate_record(used[i], i % 2 == 0 ? common_record_size : 1);
         }
         used.clear();
         distinct.clear();
@@ -63,19 +63,19 @@ BOOST_AUTO_TEST_CASE(what_malloc_gave_is_given_back) {
     std::vector<void*> used(records_in_arena + beyond);
     const auto before = ::mallinfo2().uordblks;
     for (void*& place : used) {
-        place = allocate_event(common_event_size);
+        place = allocate_record(common_record_size);
     }
     for (void* const place : used) {
-        deallocate_event(place, common_event_size);
+        deallocate_record(place, common_record_size);
     }
-    BOOST_TEST(::mallinfo2().uordblks <= before + beyond / 10 * common_event_size);
+    BOOST_TEST(::mallinfo2().uordblks <= before + beyond / 10 * common_record_size);
     const auto empty = ::mallinfo2().uordblks;
     for (std::size_t i = 0; i < records_in_arena / 2; ++i) { // of the arena, which has some again
-        used[i] = allocate_event(common_event_size);
+        used[i] = allocate_record(common_record_size);
     }
-    BOOST_TEST(::mallinfo2().uordblks <= empty + beyond / 10 * common_event_size);
+    BOOST_TEST(::mallinfo2().uordblks <= empty + beyond / 10 * common_record_size);
     for (std::size_t i = 0; i < records_in_arena / 2; ++i) {
-        deallocate_event(used[i], common_event_size);
+        deallocate_record(used[i], common_record_size);
     }
 }
 
@@ -90,19 +90,19 @@ BOOST_AUTO_TEST_CASE(threads_that_hand_records_to_each_other_never_share_one) {
         for (int round = 0; round < rounds; ++round) {
             std::vector<void*> made;
             for (std::size_t i = 0; i < records_in_batch + 17; ++i) {
-                made.push_back(allocate_event(common_event_size));
-                std::memset(made.back(), mark, common_event_size);
+                made.push_back(allocate_record(common_record_size));
+                std::memset(made.back(), mark, common_record_size);
             }
             for (const void* const place : made) {
                 const auto* const bytes = static_cast<const char*>(place);
-                shared += std::count(bytes, bytes + common_event_size, mark) != common_event_size;
+                shared += std::count(bytes, bytes + common_record_size, mark) != common_record_size;
             }
             {
                 const std::lock_guard lock{mutex};
                 std::swap(passing, made);
             }
             for (void* const place : made) {
-                deallocate_event(place, common_event_size);
+                deallocate_record(place, common_record_size);
             }
         }
     };
@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(threads_that_hand_records_to_each_other_never_share_one) {
         each.join();
     }
     for (void* const place : passing) {
-        deallocate_event(place, common_event_size);
+        deallocate_record(place, common_record_size);
     }
     BOOST_TEST(shared.load() == 0);
 }
