@@ -2,8 +2,15 @@
 
 #include <cassert>
 #include <mutex>
+#include <thread>
 
 namespace muster {
+namespace {
+
+/// Looks at a lock that is not free, with a pause before each: some 2 µs.
+constexpr int spins = 100;
+
+} // namespace
 
 using waiter_phase = shared_mutex_core::waiter::phase;
 
@@ -39,6 +46,27 @@ shared_mutex_core::~shared_mutex_core() {
     assert(word() == 0 && "a shared_mutex is destroyed while somebody holds it");
 }
 
+template <lock_mode Mode>
+bool shared_mutex_core::spin() noexcept {
+    static const bool alone = std::thread::hardware_concurrency() == 1;
+    // relaxed: a hint.
+    for (int left = alone || slow_.load(std::memory_order_relaxed) ? 0 : spins; left != 0; --left) {
+        detail::pause();
+        const std::uint64_t now = word();
+        const bool free = Mode == lock_mode::shared ? (now & (writer | waiting)) == 0 : now == 0;
+        if (free && try_lock<Mode>()) {
+            return true;
+        }
+        if (Mode == lock_mode::exclusive && (now & waiting) != 0) {
+            return false; // behind others, and who is in front of them may be slow
+        }
+    }
+    return false;
+}
+
+template bool shared_mutex_core::spin<lock_mode::shared>() noexcept;
+template bool shared_mutex_core::spin<lock_mode::exclusive>() noexcept;
+
 bool shared_mutex_core::lock_or_wait(waiter& w, lock_mode mode) noexcept {
     assert(w.phase_ == waiter_phase::idle);
     const std::lock_guard guard{spin_};
@@ -46,7 +74,18 @@ bool shared_mutex_core::lock_or_wait(waiter& w, lock_mode mode) noexcept {
     const bool acquired = acquire_or_mark(mode);
     w.phase_ = acquired ? waiter_phase::granted : waiter_phase::waiting;
     (acquired ? granted_ : queue_).push_back(w);
+    if (!acquired && mode == lock_mode::shared) {
+        slow_.store(true, std::memory_order_relaxed);
+    }
     return acquired;
+}
+
+void shared_mutex_core::adopt(waiter& w, lock_mode mode) noexcept {
+    const std::lock_guard guard{spin_};
+    assert(w.phase_ == waiter_phase::idle);
+    w.mode_ = mode;
+    w.phase_ = waiter_phase::granted;
+    granted_.push_back(w);
 }
 
 /// Either takes the lock or leaves `waiting` set while somebody holds it, in one step: the holder's
@@ -154,6 +193,7 @@ void shared_mutex_core::grant_writer(waiter_list& granted) noexcept {
 /// Readers may be releasing meanwhile: one addition for the whole run and the mark.
 void shared_mutex_core::grant_readers(waiter_list& granted) noexcept {
     std::uint64_t run = 0;
+    slow_.store(false, std::memory_order_relaxed);
     while (queue_.first_ != nullptr && queue_.first_->mode_ == lock_mode::shared) {
         give(*queue_.first_, granted);
         ++run;

@@ -180,8 +180,7 @@ struct lock_mix {
                 self.read(data);
             } else {
                 const auto begin = clock::now();
-                auto wait = lock.async_lock_shared(asio::deferred);
-                const shared_lock granted = co_await std::move(wait);
+                const shared_lock granted = co_await lock.async_lock_shared();
                 self.waits.push_back(nanos(clock::now() - begin));
                 self.read(data);
             }

@@ -36,12 +36,14 @@ enum class verb {
     try_exclusive,
     wait_shared,
     wait_exclusive,
+    adopt_shared,
+    adopt_exclusive,
     cancel,
     deliver,
     pass_on,
     release
 };
-constexpr int verbs = 8;
+constexpr int verbs = 10;
 
 /// The lock as one would write it on paper: a queue, and each client's standing.
 class naive_lock {
@@ -140,6 +142,8 @@ private:
                    model_.try_lock(who, lock_mode::exclusive, standing::held);
         case verb::wait_shared: return wait(who, lock_mode::shared);
         case verb::wait_exclusive: return wait(who, lock_mode::exclusive);
+        case verb::adopt_shared: return adopt<lock_mode::shared>(who);
+        case verb::adopt_exclusive: return adopt<lock_mode::exclusive>(who);
         case verb::cancel: return cancel(who);
         case verb::deliver:
             core_.deliver(clients_[who]);
@@ -156,6 +160,15 @@ private:
             model_.wait(who, mode);
         }
         return core_.lock_or_wait(clients_[who], mode) == expected;
+    }
+    /// Takes the lock as the caller and gives it to a waiter.
+    template <lock_mode Mode>
+    bool adopt(std::size_t who) {
+        const bool taken = core_.try_lock<Mode>();
+        if (taken) {
+            core_.adopt(clients_[who], Mode);
+        }
+        return taken == model_.try_lock(who, Mode, standing::granted);
     }
     bool cancel(std::size_t who) {
         const bool expected = model_.at(who).at == standing::waiting;
@@ -202,8 +215,8 @@ struct step {
 
 std::string described(const std::vector<step>& steps) {
     static constexpr std::array<const char*, verbs> names{
-        "try_shared", "try_exclusive", "wait_shared", "wait_exclusive",
-        "cancel",     "deliver",       "pass_on",     "release"};
+        "try_shared",      "try_exclusive", "wait_shared", "wait_exclusive", "adopt_shared",
+        "adopt_exclusive", "cancel",        "deliver",     "pass_on",        "release"};
     std::string text;
     for (const step& s : steps) {
         text += ' ' + std::to_string(s.who) + ':' + names[static_cast<std::size_t>(s.what)];
@@ -323,6 +336,68 @@ BOOST_AUTO_TEST_CASE(granted_waiter_cannot_be_cancelled_and_can_be_taken_back) {
     BOOST_TEST(!core.is_locked());
 }
 
+/// Another thread, so that it is worth while to try for a moment.
+class bystander {
+public:
+    ~bystander() {
+        done_.store(true);
+        thread_.join();
+    }
+
+private:
+    std::atomic<bool> done_{false};
+    std::thread thread_{[this] {
+        while (!done_.load()) {
+            std::this_thread::yield();
+        }
+    }};
+};
+
+BOOST_AUTO_TEST_CASE(who_tries_for_a_moment_overtakes_nobody) {
+    const bystander other;
+    shared_mutex_core core;
+    client writer;
+    client reader;
+    BOOST_TEST(core.try_lock_for_a_moment<lock_mode::shared>());
+    BOOST_TEST(core.try_lock_for_a_moment<lock_mode::shared>());
+    BOOST_TEST(!core.try_lock_for_a_moment<lock_mode::exclusive>());
+    BOOST_TEST(!core.lock_or_wait(writer, lock_mode::exclusive));
+    BOOST_TEST(!core.try_lock_for_a_moment<lock_mode::shared>());
+    BOOST_TEST(!core.lock_or_wait(reader, lock_mode::shared));
+    BOOST_TEST(!core.try_lock_for_a_moment<lock_mode::exclusive>());
+    BOOST_TEST(core.unlock<lock_mode::shared>().empty());
+    BOOST_TEST((listed(core.unlock<lock_mode::shared>()) == std::vector<const void*>{&writer}));
+    BOOST_TEST(!core.try_lock_for_a_moment<lock_mode::shared>());
+    BOOST_TEST((listed(core.pass_on(writer)) == std::vector<const void*>{&reader}));
+    BOOST_TEST(core.try_lock_for_a_moment<lock_mode::shared>());
+    BOOST_TEST(core.pass_on(reader).empty());
+    BOOST_TEST(core.unlock<lock_mode::shared>().empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_tries_for_a_moment_gets_what_another_thread_lets_go_of) {
+    shared_mutex_core core;
+    constexpr int rounds = 2'000;
+    int value = 0; // ordered by the lock alone
+    std::atomic<int> in_vain{0};
+    std::atomic<bool> broken{false};
+    const auto increment = [&] {
+        for (int i = 0; i < rounds; ++i) {
+            while (!core.try_lock_for_a_moment<lock_mode::exclusive>()) {
+                in_vain.fetch_add(1, std::memory_order_relaxed);
+                std::this_thread::yield();
+            }
+            ++value;
+            broken = broken || !core.unlock<lock_mode::exclusive>().empty();
+        }
+    };
+    std::thread other{increment};
+    increment();
+    other.join();
+    BOOST_TEST(value == 2 * rounds);
+    BOOST_TEST(!broken);
+    BOOST_TEST_MESSAGE("tried in vain " << in_vain << " times");
+}
+
 BOOST_AUTO_TEST_CASE(threads_never_see_a_writer_with_company_nor_lose_a_grant) {
     constexpr int threads = 3;
     constexpr int rounds = 3'000;
@@ -340,8 +415,9 @@ BOOST_AUTO_TEST_CASE(threads_never_see_a_writer_with_company_nor_lose_a_grant) {
         }
     };
     const auto acquire = [&](lock_mode mode, bool impatient) {
-        const bool tried = mode == lock_mode::shared ? core.try_lock<lock_mode::shared>()
-                                                     : core.try_lock<lock_mode::exclusive>();
+        const bool tried = mode == lock_mode::shared
+                               ? core.try_lock_for_a_moment<lock_mode::shared>()
+                               : core.try_lock_for_a_moment<lock_mode::exclusive>();
         if (tried) {
             return true;
         }

@@ -12,6 +12,14 @@
 
 namespace muster::detail {
 
+/// Lets the processor's other thread go first for a moment, while we look at the same line again
+/// and again.
+inline void pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    _mm_pause();
+#endif
+}
+
 /// A lock for a few dozen instructions. Spins briefly, then gives the processor away: its holder
 /// may be the one that was preempted. In a process of one thread taking it is a load and a store.
 /// Meets Lockable; not recursive.
@@ -40,9 +48,7 @@ private:
                     std::this_thread::yield();
                     continue;
                 }
-#if defined(__x86_64__) || defined(__i386__)
-                _mm_pause();
-#endif
+                pause();
             }
         } while (!try_lock());
     }

@@ -28,10 +28,12 @@ namespace muster {
 /// Guarantees
 /// - A handler is called exactly once, by post on its associated executor (default: the mutex's),
 ///   or destroyed uncalled when a context dies.
-/// - `co_await mutex.async_lock()` in an `asio::awaitable` tries first: a lock that is free is
-/// taken
+/// - `co_await mutex.async_lock()` in an `asio::awaitable` tries first: it takes a lock that is
+/// free
 ///   without suspending, without a hop and without an allocation. So a coroutine that finds its
-///   locks free does not yield by them. With a token, even `deferred`, it always goes by post.
+///   locks free does not yield by them. One that another thread holds is looked at for some
+///   2 µs, unless somebody has done so in vain: to suspend, and perhaps to send the thread to
+///   sleep, costs more. With a token, even `deferred`, it always goes by post.
 /// - A lock that was granted is delivered even if a cancellation arrives before the completion
 ///   runs; if the completion is destroyed unrun, the lock passes on. It is never lost.
 /// - Destroying the mutex completes what waits, and what was granted and has not been delivered,
@@ -43,7 +45,7 @@ namespace muster {
 /// executor's context by more than its own destructor.
 ///
 /// Costs: taking and giving back a free lock is one atomic instruction each. A waiter allocates one
-/// block with its handler's allocator (by default recycled by Asio) and one for the post.
+/// block with its handler's allocator (by default memory that is used again) and one for the post.
 template <typename Executor>
 class basic_shared_mutex {
     using default_token = typename asio::default_completion_token<Executor>::type;
@@ -136,7 +138,8 @@ class basic_shared_mutex<Executor>::initiate_lock {
 public:
     using executor_type = Executor;
 
-    explicit initiate_lock(basic_shared_mutex& mutex) noexcept : mutex_{&mutex} {}
+    /// `tried`: in vain, a moment ago.
+    initiate_lock(basic_shared_mutex& mutex, bool tried) noexcept : mutex_{&mutex}, tried_{tried} {}
 
     [[nodiscard]] executor_type get_executor() const noexcept { return mutex_->executor_; }
 
@@ -151,12 +154,16 @@ private:
         detail::shared_mutex_base& base = mutex_->base_;
         auto* op = detail::lock_op<Mode, Handler, Executor>::make(base, std::move(handler),
                                                                   mutex_->executor_);
-        if (base.core().lock_or_wait(*op, Mode)) {
-            op->act(detail::lock_op_base::action::post);
+        if (!tried_ && base.core().template try_lock_for_a_moment<Mode>()) {
+            base.core().adopt(*op, Mode);
+        } else if (!base.core().lock_or_wait(*op, Mode)) {
+            return;
         }
+        op->act(detail::lock_op_base::action::post);
     }
 
     basic_shared_mutex* mutex_;
+    bool tried_;
 };
 
 /// The wait for a lock before it is given a token. Cheap to copy; refers to the mutex.
@@ -173,7 +180,7 @@ public:
     auto operator()(CompletionToken&& token) const
         -> decltype(asio::async_initiate<CompletionToken, signature>(
             std::declval<initiate_lock<Mode>>(), token)) {
-        return asio::async_initiate<CompletionToken, signature>(initiate_lock<Mode>{*mutex_},
+        return asio::async_initiate<CompletionToken, signature>(initiate_lock<Mode>{*mutex_, false},
                                                                 token);
     }
 
@@ -184,9 +191,14 @@ public:
         [[nodiscard]] lock_holder<Mode> take() noexcept { return std::move(holder); }
     };
     [[nodiscard]] outcome try_now() const noexcept {
-        return outcome{mutex_->template attempt<Mode>()};
+        auto& base = mutex_->base_;
+        return outcome{lock_holder<Mode>{
+            base.core().template try_lock_for_a_moment<Mode>() ? &base : nullptr}};
     }
-    [[nodiscard]] auto waiting() const { return (*this)(asio::deferred); }
+    [[nodiscard]] auto waiting() const {
+        return asio::async_initiate<const asio::deferred_t, signature>(
+            initiate_lock<Mode>{*mutex_, true}, asio::deferred);
+    }
 
 private:
     basic_shared_mutex* mutex_;

@@ -46,10 +46,19 @@ public:
     /// Takes the lock if it is free and nobody waits.
     template <lock_mode Mode>
     [[nodiscard]] bool try_lock() noexcept;
+    /// The same, but where another thread has the lock it tries for some 2 µs: about what it takes
+    /// to hand a lock to a thread that is awake and get it back. Overtakes nobody. While readers
+    /// wait that have done so in vain, it tries once.
+    template <lock_mode Mode>
+    [[nodiscard]] bool try_lock_for_a_moment() noexcept {
+        return try_lock<Mode>() || (!detail::is_single_threaded() && spin<Mode>());
+    }
 
     /// Takes the lock for `w` (true; `w` is granted) or queues it (false). `w` must be idle and
     /// stay where it is until it is idle again.
     [[nodiscard]] bool lock_or_wait(waiter& w, lock_mode mode) noexcept;
+    /// Makes the lock that the caller holds that of `w`, which is idle, and then granted.
+    void adopt(waiter& w, lock_mode mode) noexcept;
 
     /// Gives back a lock that the caller holds. Who is returned has been granted.
     template <lock_mode Mode>
@@ -95,6 +104,8 @@ private:
     [[nodiscard]] std::uint64_t word() const noexcept {
         return state_.load(std::memory_order_relaxed);
     }
+    template <lock_mode Mode>
+    [[nodiscard]] bool spin() noexcept;
     bool acquire_or_mark(lock_mode mode) noexcept;
     waiter_list unlock_contended() noexcept;
     waiter_list unlock_shared_contended() noexcept;
@@ -106,7 +117,9 @@ private:
     waiter_list detach(chain& from) noexcept;
 
     std::atomic<std::uint64_t> state_{0};
-    detail::spin_lock spin_; // for all below
+    detail::spin_lock spin_; // for all below; `slow_` is read without it
+    // A reader has tried for a moment in vain, and waits: those after it need not try as well.
+    std::atomic<bool> slow_{false};
     chain queue_;
     chain granted_;
 };
