@@ -1,5 +1,6 @@
 #include <muster/sync/shared_mutex_core.hpp>
 
+#include <algorithm>
 #include <cassert>
 #include <mutex>
 #include <thread>
@@ -8,7 +9,7 @@ namespace muster {
 namespace {
 
 /// Looks at a lock that is not free, with a pause before each: some 2 µs.
-constexpr int spins = 100;
+constexpr std::uint64_t spins = 100;
 
 } // namespace
 
@@ -49,18 +50,24 @@ shared_mutex_core::~shared_mutex_core() {
 template <lock_mode Mode>
 bool shared_mutex_core::spin() noexcept {
     static const bool alone = std::thread::hardware_concurrency() == 1;
-    // relaxed: a hint.
-    for (int left = alone || slow_.load(std::memory_order_relaxed) ? 0 : spins; left != 0; --left) {
+    // relaxed: whether and how long to try is a guess anyway.
+    if (alone || readers_wait_.load(std::memory_order_relaxed)) {
+        return false;
+    }
+    const std::uint32_t in_vain = in_vain_.load(std::memory_order_relaxed);
+    for (auto left = spins >> std::min(in_vain % 256, 63U); left != 0; --left) {
         detail::pause();
         const std::uint64_t now = word();
         const bool free = Mode == lock_mode::shared ? (now & (writer | waiting)) == 0 : now == 0;
         if (free && try_lock<Mode>()) {
+            in_vain_.store(0, std::memory_order_relaxed);
             return true;
         }
         if (Mode == lock_mode::exclusive && (now & waiting) != 0) {
             return false; // behind others, and who is in front of them may be slow
         }
     }
+    in_vain_.store(in_vain + 1, std::memory_order_relaxed);
     return false;
 }
 
@@ -75,7 +82,7 @@ bool shared_mutex_core::lock_or_wait(waiter& w, lock_mode mode) noexcept {
     w.phase_ = acquired ? waiter_phase::granted : waiter_phase::waiting;
     (acquired ? granted_ : queue_).push_back(w);
     if (!acquired && mode == lock_mode::shared) {
-        slow_.store(true, std::memory_order_relaxed);
+        readers_wait_.store(true, std::memory_order_relaxed);
     }
     return acquired;
 }
@@ -193,7 +200,7 @@ void shared_mutex_core::grant_writer(waiter_list& granted) noexcept {
 /// Readers may be releasing meanwhile: one addition for the whole run and the mark.
 void shared_mutex_core::grant_readers(waiter_list& granted) noexcept {
     std::uint64_t run = 0;
-    slow_.store(false, std::memory_order_relaxed);
+    readers_wait_.store(false, std::memory_order_relaxed);
     while (queue_.first_ != nullptr && queue_.first_->mode_ == lock_mode::shared) {
         give(*queue_.first_, granted);
         ++run;

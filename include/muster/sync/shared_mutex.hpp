@@ -28,12 +28,12 @@ namespace muster {
 /// Guarantees
 /// - A handler is called exactly once, by post on its associated executor (default: the mutex's),
 ///   or destroyed uncalled when a context dies.
-/// - `co_await mutex.async_lock()` in an `asio::awaitable` tries first: it takes a lock that is
-/// free
-///   without suspending, without a hop and without an allocation. So a coroutine that finds its
-///   locks free does not yield by them. One that another thread holds is looked at for some
-///   2 µs, unless somebody has done so in vain: to suspend, and perhaps to send the thread to
-///   sleep, costs more. With a token, even `deferred`, it always goes by post.
+/// - `co_await mutex.async_lock()` in an `asio::awaitable` tries first: if the lock is free, it is
+///   taken without suspending, without a hop and without an allocation. So a coroutine that finds
+///   its locks free does not yield by them. With a token, even `deferred`, it always goes by post.
+/// - A lock that is not free is looked at again for up to 2 µs before anybody queues, where the
+///   process has other threads and where that has paid lately: to suspend, and perhaps to send the
+///   thread to sleep, costs more.
 /// - A lock that was granted is delivered even if a cancellation arrives before the completion
 ///   runs; if the completion is destroyed unrun, the lock passes on. It is never lost.
 /// - Destroying the mutex completes what waits, and what was granted and has not been delivered,
