@@ -94,7 +94,9 @@ public:
     [[nodiscard]] subscribe_operation subscribe(const char* id) {
         return {*core_, id, subscribe_options{8}};
     }
-    [[nodiscard]] std::uint64_t total(counter which) const { return core_->totals.read().get(which).value(); }
+    [[nodiscard]] std::uint64_t total(counter which) const {
+        return core_->totals.read().get(which).value();
+    }
     [[nodiscard]] const std::shared_ptr<ending>& outcome() const { return outcome_; }
 
     /// Awaits a subscription; the result is in `outcome`.

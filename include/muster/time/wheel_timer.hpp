@@ -143,9 +143,9 @@ private:
 
     [[nodiscard]] detail::wheel_state& state() const noexcept { return entry_.state(); }
 
-    detail::waiting_entry entry_;
+    [[no_unique_address]] detail::waiting_entry entry_; // what follows fits into its padding
+    bool waited_for_ = false;                           // since it was last cancelled
     time_point expiry_{};
-    bool waited_for_ = false; // since it was last cancelled
     Executor executor_;
 };
 
