@@ -148,7 +148,7 @@ void checkpoint_scheduler::deliver_queued() noexcept {
         const auto late = target.queued_late_; // before the wait ends: then it may be queued again
         const auto wait = tick_clock::between(end_wait(target), locked);
         const std::chrono::nanoseconds waited{static_cast<std::int64_t>(clock_.to_nanos(wait))};
-        target.checkpoint_due({wait, locked, late + waited});
+        target.checkpoint_due({wait, clock_.now(), late + waited});
         target.let_go_of_target();
     }
 }

@@ -170,10 +170,11 @@ private:
 
     // prompts: session_prompts.cpp
     void checkpoint_due(const checkpoint_tick& due) noexcept override;
-    void tick(const checkpoint_tick& due);
+    void tick(const checkpoint_tick& due, std::uint64_t began);
     std::optional<prompt_receipt> apply(prompter::verdict verdict, bool periodic,
-                                        std::string_view text);
-    std::optional<prompt_receipt> send_prompt(std::string_view text, bool periodic);
+                                        std::string_view text, std::uint64_t began);
+    std::optional<prompt_receipt> send_prompt(std::string_view text, bool periodic,
+                                              std::uint64_t began);
     void send_slowly(std::string text, bool periodic, std::uint64_t began);
     void send_overdue(pending_send& sending);
     void send_returned(pending_send& sending, const std::exception_ptr& thrown);

@@ -8,7 +8,6 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
@@ -50,10 +49,15 @@ void session::set_focused(bool focused) {
 /// Called by the scheduler, in no strand: an idle session's tick is dealt with at once, for two
 /// queues and two allocations cost more than the whole tick. A busy one's goes to its strand.
 void session::checkpoint_due(const checkpoint_tick& due) noexcept {
-    asio::dispatch(executor(), [self = session_ptr{this}, due] { self->tick(due); });
+    const auto strand = executor();
+    if (!strand.try_run([&] { tick(due, due.handed_over); })) {
+        strand.post(
+            [self = session_ptr{this}, due] { self->tick(due, self->core_->clock().now()); });
+    }
 }
 
-void session::tick(const checkpoint_tick& due) {
+/// `began`: a clock reading of just now; one more would be a tenth of the tick.
+void session::tick(const checkpoint_tick& due, std::uint64_t began) {
     count<counter::checkpoint_ticks_total>();
     count<counter::checkpoint_loop_read_lock_wait_nanos_total>(due.lock_wait);
     core_->record(latency::registry_read_lock_wait, due.lock_wait);
@@ -62,14 +66,14 @@ void session::tick(const checkpoint_tick& due) {
         count<counter::checkpoint_skips_not_running_total>();
         return;
     }
-    apply(prompter_.periodic_due(policy_->when_busy, focused()), true, policy_->prompt);
+    apply(prompter_.periodic_due(policy_->when_busy, focused()), true, policy_->prompt, began);
 }
 
 /// Carries a verdict out; returns the receipt unless the prompt is still under way.
 std::optional<prompt_receipt> session::apply(prompter::verdict verdict, bool periodic,
-                                             std::string_view text) {
+                                             std::string_view text, std::uint64_t began) {
     if (verdict == prompter::verdict::send) {
-        return send_prompt(text, periodic);
+        return send_prompt(text, periodic, began);
     }
     const prompt_receipt receipt{id_, outcome_of(verdict), periodic};
     switch (receipt.outcome) {
@@ -95,13 +99,13 @@ void session::send_deferred() {
     if (auto* extra = if_more()) {
         own_words.swap(extra->deferred_text);
     }
-    send_prompt(own_words ? *own_words : policy_->prompt, !own_words);
+    send_prompt(own_words ? *own_words : policy_->prompt, !own_words, core_->clock().now());
 }
 
 /// Most backends take a prompt at once; the others get a coroutine and a deadline.
-std::optional<prompt_receipt> session::send_prompt(std::string_view text, bool periodic) {
+std::optional<prompt_receipt> session::send_prompt(std::string_view text, bool periodic,
+                                                   std::uint64_t began) {
     count<counter::checkpoint_send_attempts_total>();
-    const auto began = core_->clock().now();
     prompt_receipt receipt{id_, prompt_outcome::sent, periodic};
     try {
         if (!worker_->try_send_input(text)) {
@@ -211,7 +215,8 @@ void session::report(const prompt_receipt& receipt) {
 session_awaitable<> session::prompt(std::string text, prompt_receipt& receipt) {
     const worker_use use{*this};
     require_running();
-    if (auto at_once = apply(prompter_.requested(policy_->when_busy), false, text)) {
+    if (auto at_once =
+            apply(prompter_.requested(policy_->when_busy), false, text, core_->clock().now())) {
         receipt = std::move(*at_once);
         co_return;
     }

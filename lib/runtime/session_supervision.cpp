@@ -155,7 +155,7 @@ void session::silence_due() {
 void session::act_on_silence(silence_policy::action action, std::chrono::nanoseconds silent_for) {
     core_->publish_diagnostic(id_, checkpoint_diagnostic::kind_type::silent, 0, silent_for, {});
     if (action == silence_policy::action::prompt && !policy_->prompt.empty()) {
-        apply(prompter_.requested(policy_->when_busy), true, policy_->prompt);
+        apply(prompter_.requested(policy_->when_busy), true, policy_->prompt, core_->clock().now());
     } else if (action == silence_policy::action::kill) {
         asio::co_spawn(executor(), kill_silent(session_ptr{this}), asio::detached);
     }

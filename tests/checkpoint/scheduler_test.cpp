@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -99,6 +100,33 @@ BOOST_AUTO_TEST_CASE(ticks_that_are_due_while_a_writer_holds_the_lock_come_when_
     BOOST_TEST(f.a.ticks.size() == 1u);
     BOOST_TEST(f.b.ticks.size() == 1u);
     BOOST_TEST(f.a.ticks.front().lock_wait > 0u);
+}
+
+/// What follows a tick is timed from its reading: what others did meanwhile must not count.
+BOOST_AUTO_TEST_CASE(each_tick_brings_a_reading_of_its_own) {
+    for (const bool behind_a_writer : {false, true}) {
+        scheduler_fixture f;
+        const tick_clock clock;
+        f.add(f.a);
+        f.add(f.b);
+        std::vector<std::uint64_t> ended;
+        f.a.during_tick = f.b.during_tick = [&] {
+            ended.push_back(clock.now());
+        };
+        unique_lock writing;
+        if (behind_a_writer) {
+            writing = f.lock.try_lock();
+        }
+        const auto before = clock.now();
+        f.clock.advance(1s);
+        writing.unlock();
+        f.clock.settle();
+        BOOST_REQUIRE(ended.size() == 2u);
+        BOOST_TEST(f.a.ticks.front().handed_over >= before);
+        BOOST_TEST(f.a.ticks.front().handed_over <= ended[0]);
+        BOOST_TEST(f.b.ticks.front().handed_over >= ended[0]);
+        BOOST_TEST(f.b.ticks.front().handed_over <= ended[1]);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_first_tick_never_comes_before_the_interval_is_over) {

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -83,6 +84,43 @@ BOOST_AUTO_TEST_CASE(dispatch_from_the_context_enters_an_idle_strand_at_once) {
     });
     loop.run_until_idle();
     BOOST_TEST(order == "d.pq");
+}
+
+BOOST_AUTO_TEST_CASE(try_run_runs_what_dispatch_would_run_at_once_and_nothing_else) {
+    manual_loop loop;
+    light_strand strand{loop.context()};
+    light_strand other{loop.context()};
+    std::string order;
+    const auto refused = [&order] {
+        order += '!';
+    };
+    BOOST_TEST(!strand.try_run(refused)); // not in the context
+    asio::post(loop.context(), [&] {
+        BOOST_TEST(strand.try_run([&] { // idle
+            BOOST_TEST(strand.running_in_this_thread());
+            BOOST_TEST(strand.try_run([&] { order += 'n'; })); // inside
+            BOOST_TEST(!other.try_run(refused));               // inside another one
+            strand.post([&] { order += 'q'; });
+            order += 'i';
+        }));
+        BOOST_TEST(!strand.try_run(refused)); // something is queued
+        order += '.';
+    });
+    loop.run_until_idle();
+    BOOST_TEST(order == "ni.q");
+}
+
+BOOST_AUTO_TEST_CASE(a_function_that_try_run_refuses_has_not_been_moved_from) {
+    manual_loop loop;
+    light_strand strand{loop.context()};
+    bool ran = false;
+    auto function = [&ran, owned = std::make_unique<bool>(true)] {
+        ran = *owned;
+    };
+    BOOST_TEST(!strand.try_run(std::move(function)));
+    strand.post(std::move(function));
+    loop.run_until_idle();
+    BOOST_TEST(ran);
 }
 
 BOOST_AUTO_TEST_CASE(dispatches_between_strands_do_not_nest) {

@@ -11,7 +11,7 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 
 [ -f "$build/build.ninja" ] || meson setup "$build" "$root" --prefix="$prefix" \
-    --buildtype=release -Ddefault_library=both -Dtests=disabled -Dperf=disabled -Dtools=disabled
+    --buildtype=plain -Ddefault_library=both -Dtests=disabled -Dperf=disabled -Dtools=disabled
 ninja -C "$build" -j "${MUSTER_JOBS:-2}"
 rm -rf "$prefix"
 meson install -C "$build" --quiet --no-rebuild

@@ -20,7 +20,7 @@ class checkpoint_scheduler;
 /// One due prompt on its way to the session.
 struct checkpoint_tick {
     std::uint64_t lock_wait;           ///< waited for the registry's lock, in clock readings
-    std::uint64_t locked_at;           ///< the reading when the lock was held
+    std::uint64_t handed_over;         ///< the reading just now, which may begin what follows
     std::chrono::nanoseconds lateness; ///< from the due time until then
 };
 

@@ -95,6 +95,11 @@ public:
     template <typename Function>
     void execute(Function&& function) const;
 
+    /// Runs `function()` before it returns if `dispatch` would; false: it would be queued, and has
+    /// not been moved from.
+    template <typename Function>
+    [[nodiscard]] bool try_run(Function&& function) const;
+
     /// Queues `function()`, as `asio::post(strand, function)` would, without copying the handle.
     template <typename Function>
     void post(Function&& function) const {
@@ -357,22 +362,28 @@ basic_light_strand<InnerExecutor, Allocator, Tracked>::~basic_light_strand() {
 template <typename InnerExecutor, typename Allocator, bool Tracked>
 template <typename Function>
 void basic_light_strand<InnerExecutor, Allocator, Tracked>::execute(Function&& function) const {
-    if (!is(never_blocking)) {
-        if (running_in_this_thread()) {
-            // A copy, for the original may live in what it destroys.
-            std::decay_t<Function> local{std::forward<Function>(function)};
-            local();
-            return;
-        }
-        if (state_type& strand = state(); strand.try_enter_inline()) {
-            const typename state_type::reference keep{strand};
-            const typename state_type::turn here{strand, true};
-            std::decay_t<Function> local{std::forward<Function>(function)};
-            local();
-            return;
-        }
+    if (is(never_blocking) || !try_run(std::forward<Function>(function))) {
+        enqueue(std::forward<Function>(function)); // which nobody has moved from
     }
-    enqueue(std::forward<Function>(function));
+}
+
+template <typename InnerExecutor, typename Allocator, bool Tracked>
+template <typename Function>
+bool basic_light_strand<InnerExecutor, Allocator, Tracked>::try_run(Function&& function) const {
+    if (running_in_this_thread()) {
+        // A copy, for the original may live in what it destroys.
+        std::decay_t<Function> local{std::forward<Function>(function)};
+        local();
+        return true;
+    }
+    if (state_type& strand = state(); strand.try_enter_inline()) {
+        const typename state_type::reference keep{strand};
+        const typename state_type::turn here{strand, true};
+        std::decay_t<Function> local{std::forward<Function>(function)};
+        local();
+        return true;
+    }
+    return false;
 }
 
 template <typename InnerExecutor, typename Allocator, bool Tracked>
