@@ -132,7 +132,7 @@ void keep(void* place) noexcept {
 }
 
 /// Off the common path: the thread has none.
-[[gnu::noinline]] void* take_from_batch() {
+[[gnu::noinline]] void* take_from_batch(std::size_t size) {
     if (!spares.closed) {
         open();
         if (spares.full != nullptr) {
@@ -146,7 +146,7 @@ void keep(void* place) noexcept {
             return take_first();
         }
     }
-    return ::operator new(common_record_size);
+    return ::operator new(size);
 }
 
 /// Off the common path: the batch is full, or the thread's spares are not open.
@@ -172,7 +172,7 @@ void* allocate_record(std::size_t size) {
     if (every_record_allocated || size > common_record_size) {
         return ::operator new(size);
     }
-    return spares.first != nullptr ? take_first() : take_from_batch();
+    return spares.first != nullptr ? take_first() : take_from_batch(size);
 }
 
 void deallocate_record(void* place, std::size_t size) noexcept {

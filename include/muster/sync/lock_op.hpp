@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/outstanding_work.hpp>
 #include <muster/detail/record_memory.hpp>
 #include <muster/detail/same_executor.hpp>
 #include <muster/sync/shared_mutex_base.hpp>
@@ -9,7 +10,6 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/error_code.hpp>
 
@@ -57,7 +57,7 @@ private:
     void free();
 
     Handler handler_;
-    asio::executor_work_guard<handler_executor> work_;
+    outstanding_work<handler_executor> work_;
     canceller* canceller_ = nullptr; // lives in the slot; each unlinks itself from the other
 };
 

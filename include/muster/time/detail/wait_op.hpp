@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/outstanding_work.hpp>
 #include <muster/detail/record_memory.hpp>
 #include <muster/detail/same_executor.hpp>
 #include <muster/time/detail/wait_queue.hpp>
@@ -10,7 +11,6 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/error_code.hpp>
 
@@ -60,7 +60,7 @@ private:
     void destroy();
 
     Handler handler_;
-    asio::executor_work_guard<handler_executor> work_;
+    outstanding_work<handler_executor> work_;
     canceller* canceller_ = nullptr; // lives in the slot; each forgets the other when it ends
     [[no_unique_address]] std::tuple<Results...> results_;
 };
