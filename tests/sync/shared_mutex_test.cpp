@@ -2,7 +2,9 @@
 
 #include "destroy_after.hpp"
 
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/test/unit_test.hpp>
 
@@ -114,6 +116,15 @@ BOOST_AUTO_TEST_CASE(completion_falls_back_to_the_mutex_executor) {
     BOOST_TEST(reader.called_once());
     BOOST_TEST(inside);
     BOOST_TEST((mutex.get_executor() == strand));
+}
+
+BOOST_FIXTURE_TEST_CASE(handlers_executor_may_be_one_of_the_networking_ts, mutex_fixture) {
+    const asio::executor old{loop.get_executor()};
+    unique_probe writer;
+    mutex.async_lock(asio::bind_executor(old, writer.handler()));
+    loop.run_until_idle();
+    BOOST_TEST(writer.called_once());
+    BOOST_TEST(mutex.is_locked());
 }
 
 BOOST_FIXTURE_TEST_CASE(associated_allocator_is_used_and_emptied_before_the_call, mutex_fixture) {

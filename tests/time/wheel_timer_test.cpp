@@ -6,8 +6,10 @@
 #include "../support/virtual_clock.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/test/unit_test.hpp>
@@ -146,6 +148,29 @@ BOOST_AUTO_TEST_CASE(the_handler_runs_on_its_own_executor) {
     clock.advance(1ms);
     BOOST_TEST(probe.called_once());
     BOOST_TEST(probe.ran_on_executor());
+}
+
+BOOST_AUTO_TEST_CASE(the_handlers_executor_may_be_one_of_the_networking_ts) {
+    const asio::executor old{loop.get_executor()};
+    timer->expires_after(5ms);
+    timer->async_wait(asio::bind_executor(old, probe.handler()));
+    clock.advance(5ms);
+    BOOST_TEST(probe.called_once());
+    BOOST_TEST(!probe.error());
+}
+
+/// A context without outstanding work would not run any more.
+BOOST_AUTO_TEST_CASE(a_wait_is_outstanding_work_of_the_handlers_executor) {
+    asio::io_context elsewhere;
+    timer->expires_after(5ms);
+    timer->async_wait(asio::bind_executor(elsewhere.get_executor(), probe.handler()));
+    BOOST_TEST(elsewhere.poll() == 0U);
+    BOOST_TEST(!elsewhere.stopped());
+    clock.advance(5ms);
+    BOOST_TEST(elsewhere.poll() == 1U);
+    BOOST_TEST(probe.called_once());
+    BOOST_TEST(elsewhere.poll() == 0U);
+    BOOST_TEST(elsewhere.stopped());
 }
 
 BOOST_AUTO_TEST_CASE(memory_comes_from_the_handlers_allocator_and_is_gone_when_it_runs) {
