@@ -26,16 +26,19 @@ class subscribe_operation {
     using lock_operation = decltype(std::declval<shared_mutex&>().async_lock_shared());
     using lock_wait = decltype(std::declval<lock_operation&>().waiting());
     class initiation;
+    /// What starting it returns; spelled out, for Asio asks whether the call would be possible.
+    template <typename CompletionToken>
+    using started = decltype(asio::async_initiate<CompletionToken, signature>(
+        std::declval<initiation>(), std::declval<CompletionToken&>(),
+        std::declval<subscribe_operation>()));
 
 public:
     subscribe_operation(runtime_core& core, session_id id, subscribe_options options) noexcept
         : core_{&core}, id_{std::move(id)}, options_{std::move(options)} {}
 
-    /// Starts it. The return type is spelled out, for Asio asks whether the call would be possible.
+    /// Starts it.
     template <typename CompletionToken>
-    auto operator()(CompletionToken&& token) && -> decltype(asio::async_initiate<CompletionToken,
-                                                                                 signature>(
-        std::declval<initiation>(), token, std::declval<subscribe_operation>()));
+    started<CompletionToken> operator()(CompletionToken&& token) &&;
 
     // For detail::tries_first. What is tried is the lock; the subscribing is done where the
     // coroutine goes on, right into what it gets.
@@ -87,10 +90,7 @@ public:
 };
 
 template <typename CompletionToken>
-auto subscribe_operation::operator()(
-    CompletionToken&& token) && -> decltype(asio::async_initiate<CompletionToken,
-                                                                 signature>(
-    std::declval<initiation>(), token, std::declval<subscribe_operation>())) {
+auto subscribe_operation::operator()(CompletionToken&& token) && -> started<CompletionToken> {
     return asio::async_initiate<CompletionToken, signature>(initiation{}, token, std::move(*this));
 }
 
