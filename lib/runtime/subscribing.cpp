@@ -73,6 +73,7 @@ void subscribe_operation::outcome::settle() noexcept {
         core->totals.add<counter::subscribe_session_failures_total>();
     }
     if (waited_) {
+        reading_.unlock(); // still held if there was no such session; the core may go with its lock
         intrusive_ptr_release(core);
     }
 }

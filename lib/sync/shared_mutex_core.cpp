@@ -132,6 +132,7 @@ bool shared_mutex_core::cancel(waiter& w, waiter_list& granted) noexcept {
     w.phase_ = waiter_phase::idle;
     if (queue_.first_ == nullptr) {
         state_.fetch_and(~waiting, std::memory_order_acq_rel);
+        readers_wait_.store(false, std::memory_order_relaxed);
     }
     grant(granted);
     return true;

@@ -204,6 +204,19 @@ BOOST_AUTO_TEST_CASE(the_runtime_may_go_while_its_registry_is_waited_for) {
     BOOST_TEST((end == errc::stream_closed));
 }
 
+/// Who waits is then the last to know the registry, and has its lock when it finds nothing there.
+BOOST_AUTO_TEST_CASE(the_runtime_may_go_while_its_registry_is_waited_for_in_vain) {
+    test::manual_loop loop;
+    world w{loop};
+    w.hold_registry();
+    asio::co_spawn(loop.context(), w.await("b"), asio::detached);
+    loop.run_until_idle();
+    w.close();
+    loop.run_until_idle();
+    BOOST_TEST(w.outcome()->calls == 1);
+    BOOST_TEST((w.outcome()->error == errc::session_not_found));
+}
+
 // ---- with a token
 
 BOOST_AUTO_TEST_CASE(a_handler_gets_the_subscription_on_its_executor) {
