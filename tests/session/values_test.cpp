@@ -5,6 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstddef>
 #include <string>
 #include <unordered_set>
 
@@ -35,6 +36,21 @@ BOOST_AUTO_TEST_CASE(ids_compare_by_text_whoever_made_them) {
     BOOST_TEST((a != c));
     BOOST_TEST((a < c));
     BOOST_TEST(std::unordered_set<session_id>({a, b, c}).size() == 2u);
+}
+
+/// Ids are compared word by word: what their memory held before must not count.
+BOOST_AUTO_TEST_CASE(ids_of_any_length_compare_by_their_text_alone) {
+    for (std::size_t length = 1; length <= 40; ++length) {
+        { const session_id former{std::string(40, '#')}; }
+        const session_id one{std::string(length, 'x')};
+        const std::string other_use_of_the_heap(60, '!');
+        const session_id same{std::string(length, 'x')};
+        const session_id longer{std::string(length + 1, 'x')};
+        const session_id last_differs{std::string(length - 1, 'x') + 'y'};
+        BOOST_TEST((one == same));
+        BOOST_TEST((one != longer));
+        BOOST_TEST((one != last_differs));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(an_event_knows_its_kind_and_shares_its_payload) {
