@@ -8,7 +8,7 @@ cd "$top"
 
 readonly build_packages=(g++ meson ninja-build pkg-config python3
     libboost1.81-dev libboost-test1.81-dev nlohmann-json3-dev libcli11-dev)
-readonly test_packages=("${build_packages[@]}" clang-19)
+readonly test_packages=("${build_packages[@]}" clang-19 libclang-rt-19-dev)
 readonly guard_packages=("${build_packages[@]}" valgrind)
 readonly check_packages=("${test_packages[@]}" git clang-format-14 clang-tidy-14 python3-jsonschema
     valgrind)
@@ -99,16 +99,17 @@ need_commands() {
             "Boost 1.81 or newer with Boost.Test, nlohmann_json 3.11, CLI11 2.1."
 }
 
-# The first clang that knows C++20 coroutines; empty where there is none.
+# The first clang that knows C++20 coroutines and has the runtime of its sanitizers; empty where
+# there is none.
 find_clang() {
-    local version
-    for version in 19 18 17 16 15 20 21; do
-        command -v "clang++-$version" && return
+    local name
+    for name in clang++-{19,18,17,16,15,20,21} clang++; do
+        if command -v "$name" >/dev/null && [ "$("$name" -dumpversion | cut -d. -f1)" -ge 15 ] &&
+            "$name" -fsanitize=undefined -x c++ -o /dev/null - <<<'int main() {}' 2>/dev/null; then
+            command -v "$name"
+            return
+        fi
     done
-    if command -v clang++ >/dev/null &&
-        [ "$(clang++ -dumpversion | cut -d. -f1)" -ge 15 ]; then
-        command -v clang++
-    fi
 }
 
 # --- build directories ---------------------------------------------------------------------------
