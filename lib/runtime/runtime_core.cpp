@@ -138,8 +138,10 @@ public:
         }
     }
 
-    void operator()(sys::error_code, const unique_lock&) {
-        std::exchange(core_, {})->drop_sessions();
+    void operator()(sys::error_code, unique_lock held) {
+        const auto core = std::exchange(core_, {});
+        core->drop_sessions();
+        held.unlock(); // we may be the last to keep the core, and with it the lock
     }
 
 private:

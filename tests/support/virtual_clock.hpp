@@ -75,6 +75,12 @@ public:
     /// Lets time pass without running anything: a stalled process.
     void stall(duration span) { set_now(now() + span); }
 
+    /// The same, and the wake-ups that are due by then are posted: for who steps by hand.
+    void lapse(duration span) {
+        set_now(now() + span);
+        wake_due();
+    }
+
     /// Runs what is ready. More than `limit` handlers: `std::runtime_error`.
     void settle(std::size_t limit = 10'000'000) {
         context_.restart();

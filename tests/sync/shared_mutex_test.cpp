@@ -38,6 +38,21 @@ BOOST_FIXTURE_TEST_CASE(free_lock_is_delivered_by_post, mutex_fixture) {
     BOOST_TEST(mutex.is_locked());
 }
 
+BOOST_AUTO_TEST_CASE(a_handler_that_leaves_the_lock_alone_may_own_the_mutex) {
+    manual_loop loop;
+    auto mutex = std::make_shared<shared_mutex>(loop.context());
+    const std::weak_ptr<shared_mutex> gone = mutex;
+    auto& waited_for = *mutex;
+    bool held = false;
+    waited_for.async_lock(
+        [owner = std::move(mutex), &held](boost::system::error_code, const unique_lock& lock) {
+            held = lock.owns_lock();
+        });
+    loop.run_until_idle();
+    BOOST_TEST(held);
+    BOOST_TEST(gone.expired());
+}
+
 BOOST_FIXTURE_TEST_CASE(try_lock_takes_what_is_free_and_never_waits, mutex_fixture) {
     {
         const shared_lock first = mutex.try_lock_shared();

@@ -202,7 +202,8 @@ void lock_op<Mode, Handler, Executor>::disconnect_slot() {
     }
 }
 
-/// The memory goes back before the handler runs, the count of outstanding work after.
+/// The memory goes back before the handler runs, the count of outstanding work after. A lock that
+/// the handler did not take goes back before the handler dies, for that may be the mutex's end.
 template <lock_mode Mode, typename Handler, typename Executor>
 void lock_op<Mode, Handler, Executor>::complete() {
     disconnect_slot();
@@ -217,7 +218,7 @@ void lock_op<Mode, Handler, Executor>::complete() {
     op_allocator memory{allocator_of(handler)};
     this->~lock_op();
     memory.deallocate(this, 1);
-    std::move(handler)(error, std::move(lock));
+    std::move(handler)(error, lock_holder<Mode>{std::move(lock)});
 }
 
 /// The handler's destructor may be what frees the mutex: it runs last, from the stack.
