@@ -178,10 +178,10 @@ session_awaitable<> session::spawn_worker(const spawn_request& request,
     } else {
         started_.store(core_->clock().now(), std::memory_order_relaxed);
     }
-    if (!worker_->try_run(*this)) {
+    core_->scheduler().add(*this, *policy_, id_.hash());
+    if (!worker_->try_run(*this)) { // it may end right here
         asio::co_spawn(executor(), worker_->run(*this), stream_end{session_ptr{this}});
     }
-    core_->scheduler().add(*this, *policy_, id_.hash());
 }
 
 void session::require_open() const {
@@ -252,11 +252,19 @@ session_awaitable<> session::stop() {
     }
 }
 
-session_awaitable<> session::end_for_good() {
+/// Who finds a kill under way waits for it; if it fails, this is the next one.
+session_awaitable<> session::stop_unless_over() {
+    while (killing_) {
+        co_await wait_for_change();
+    }
     if (const auto* plan = if_planned();
         status() == session_status::running || (plan != nullptr && plan->waiting)) {
         co_await stop();
     }
+}
+
+session_awaitable<> session::end_for_good() {
+    co_await stop_unless_over();
     while (worker_ || spawning_) {
         co_await wait_for_change();
     }
@@ -335,16 +343,23 @@ void session::finish(session_status status, event last_words) {
         extra.end = std::move(published);
     }
     if (stream_open_ && !killing_) {
-        asio::co_spawn(executor(), reap_worker(), asio::detached);
+        reap_later();
     }
     core_->session_ended(*this);
 }
 
-/// The worker said that it is done, but it has not gone: make sure that it does.
+/// The worker said that it is done, but it has not gone: make sure that it does. By post, since it
+/// is saying so just now.
+void session::reap_later() {
+    asio::post(executor(), [self = session_ptr{this}] {
+        asio::co_spawn(self->executor(), self->reap_worker(), asio::detached);
+    });
+}
+
 session_awaitable<> session::reap_worker() {
     const worker_use use{*this};
-    if (killing_) {
-        co_return; // whoever kills it sees to that
+    if (killing_ || !stream_open_) {
+        co_return; // whoever kills it sees to that, or it has gone by itself
     }
     killing_ = true;
     try {
@@ -373,7 +388,9 @@ void session::release_worker() noexcept {
 }
 
 void session::abandon() noexcept {
-    cancel_restart();
+    if (cancel_restart()) {
+        channel_.close(); // there is no worker whose end would do it
+    }
     stop_watching();
     core_->scheduler().remove(*this);
     if (worker_) {

@@ -126,9 +126,11 @@ private:
     void require_open() const;
     session_awaitable<> refuse(std::unique_ptr<worker> wrong);
     session_awaitable<> send_prelude(std::string text);
+    session_awaitable<> stop_unless_over();
     [[nodiscard]] auto wait_for_change() {
         return changed_.async_wait(executor(), asio::as_tuple(asio::deferred));
     }
+    void reap_later();
     session_awaitable<> reap_worker();
     void stream_ended(const std::exception_ptr& thrown);
     void stream_dropped() noexcept;

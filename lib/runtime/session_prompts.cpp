@@ -64,6 +64,7 @@ void session::tick(const checkpoint_tick& due, std::uint64_t began) {
     core_->record(latency::checkpoint_lateness, core_->clock().from_nanos(due.lateness));
     if (status() != session_status::running) {
         count<counter::checkpoint_skips_not_running_total>();
+        core_->scheduler().remove(*this);
         return;
     }
     apply(prompter_.periodic_due(policy_->when_busy, focused()), true, policy_->prompt, began);

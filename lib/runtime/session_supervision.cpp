@@ -29,7 +29,7 @@ bool session::hold_last_words(event& value) {
         return false;
     }
     plan->last_words = std::move(value);
-    asio::co_spawn(executor(), reap_worker(), asio::detached);
+    reap_later();
     return true;
 }
 
@@ -116,7 +116,9 @@ bool session::cancel_restart() noexcept {
 
 void session::watch_silence() {
     auto* const extra = if_more();
-    if (extra == nullptr || !extra->supervision || extra->supervision->silence.after.count() == 0) {
+    if (extra == nullptr || !extra->supervision ||
+        extra->supervision->silence.after.count() == 0 || is_terminal(status()) ||
+        core_->closing()) {
         return;
     }
     auto& watch = extra->silence;
@@ -164,7 +166,7 @@ void session::act_on_silence(silence_policy::action action, std::chrono::nanosec
 /// What goes wrong is reported, and the watch goes on.
 session_awaitable<> session::kill_silent(session_ptr /*kept*/) {
     try {
-        co_await stop();
+        co_await stop_unless_over();
     } catch (const sys::system_error& e) {
         core_->publish_diagnostic(id_, checkpoint_diagnostic::kind_type::failure, 1, {}, e.code());
     }
