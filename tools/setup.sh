@@ -123,10 +123,15 @@ configure() {
     if [ -f "$dir/build.ninja" ] && [ "$(cat "$dir/.configured" 2>/dev/null)" = "$wanted" ]; then
         return 0
     fi
+    if [ ! -f "$dir/.configured" ] && [ -n "$(ls -A "$dir" 2>/dev/null)" ]; then
+        fail "$dir was not set up by this script, so it is left alone. Rename it, then try again."
+    fi
     say "configuring $dir"
-    # A directory that was set up otherwise, or only in part, is not worth mending.
-    rm -rf "$dir"
-    mkdir -p build
+    # What was set up otherwise, or only in part, is not worth mending. Marked before anything else
+    # and all the time, so that it is known as ours wherever this breaks off.
+    mkdir -p "$dir"
+    printf 'in part\n' >"$dir/.configured"
+    find "$dir" -mindepth 1 ! -path "$dir/.configured" -delete
     meson setup "$dir" "$@" >"build/$name-setup.log" 2>&1 || {
         tail -n 25 "build/$name-setup.log" >&2
         fail "configuring failed; the whole log is build/$name-setup.log"

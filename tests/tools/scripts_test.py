@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""What tools/run and tools/setup.sh do, with stand-ins for the compiler, Meson and the packages.
+
+`scripts_test.py ROOT` copies the scripts into a tree of their own for each test, whose name is a
+sentence. Nothing is built or installed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = None
+
+# Each notes how it was called; those that are asked something answer from the environment.
+STAND_INS = {
+    "dpkg-query": 'for name in $INSTALLED; do echo "$name installed"; done',
+    "meson": '[ "$1" != setup ] || { mkdir -p "$2"; [ -z "${MESON_FAILS:-}" ] || exit 1; }'
+             ' && touch "$2/build.ninja"',
+    "ninja": '[ -z "${NINJA_FAILS:-}" ] || exit 1; mkdir -p "$2/tools/muster-perf"; '
+             'printf \'#!/bin/sh\\necho "ran $*"\\n\' >"$2/tools/muster-perf/muster-perf"; '
+             'chmod +x "$2/tools/muster-perf/muster-perf"',
+    "apt-get": "",
+    "nproc": "echo ${PROCESSORS:-4}",
+    "getconf": 'case $1 in PAGE*) echo 4096 ;; *) echo $((${GIGABYTES:-8} * 262144)) ;; esac',
+    "id": "echo ${USER_ID:-0}",
+    "sudo": "exit 1",
+    "g++": "exit 1",
+}
+
+
+def packages():
+    """All that any script asks for."""
+    shell = ". tools/setup.sh; printf '%s ' \"${build_packages[@]}\""
+    return subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True,
+                          check=True).stdout.strip()
+
+
+class Scripts(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="muster-scripts-")
+        self.addCleanup(scratch.cleanup)
+        self.scratch = Path(scratch.name)
+        self.top = self.scratch / "muster"
+        self.elsewhere = self.scratch / "elsewhere"
+        (self.top / "tools").mkdir(parents=True)
+        self.elsewhere.mkdir()
+        for name in ("run", "test", "setup.sh"):
+            shutil.copy2(ROOT / "tools" / name, self.top / "tools" / name)
+        self.log = self.scratch / "log"
+        self.commands = self.scratch / "bin"
+        self.commands.mkdir()
+        for name, answer in STAND_INS.items():
+            self.stand_in(name, answer)
+
+    def stand_in(self, name, answer):
+        file = self.commands / name
+        file.write_text(f'#!/bin/bash\necho "{name} $*" >>"{self.log}"\n{answer}\n')
+        file.chmod(0o755)
+
+    def run_script(self, *arguments, script="run", **environment):
+        """Called from another directory, with every package there unless told otherwise."""
+        wanted = {"PATH": f"{self.commands}:{os.environ['PATH']}", "INSTALLED": packages(),
+                  **environment}
+        kept = {name: value for name, value in os.environ.items()
+                if name not in ("MUSTER_JOBS", "CXX", "BOOST_ROOT")}
+        self.log.write_text("")
+        return subprocess.run([self.top / "tools" / script, *arguments], cwd=self.elsewhere,
+                              env={**kept, **wanted}, capture_output=True, text=True, timeout=60,
+                              check=False)
+
+    def calls(self, command):
+        return [line for line in self.log.read_text().splitlines() if line.startswith(command + " ")]
+
+    # ---- build directories
+
+    def test_a_build_directory_that_somebody_else_made_is_left_alone(self):
+        theirs = self.top / "build/release/build.ninja"
+        theirs.parent.mkdir(parents=True)
+        theirs.write_text("theirs")
+        result = self.run_script("--list")
+        self.assertEqual(theirs.read_text(), "theirs")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("build/release was not set up by this script", result.stderr)
+
+    def test_a_set_up_that_broke_off_is_done_again(self):
+        self.assertNotEqual(self.run_script("--list", MESON_FAILS="yes").returncode, 0)
+        (self.top / "build/release/left-over").touch()
+        self.assertEqual(self.run_script("--list").returncode, 0)
+        self.assertFalse((self.top / "build/release/left-over").exists())
+
+    def test_a_directory_is_set_up_once_and_again_for_another_compiler(self):
+        self.run_script("--list")
+        self.assertEqual(len(self.calls("meson")), 1)
+        self.run_script("--list")
+        self.assertEqual(self.calls("meson"), [])
+        self.run_script("--list", CXX="g++-13")
+        self.assertEqual(len(self.calls("meson")), 1)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    ROOT = Path(sys.argv.pop(1)).resolve()
+    unittest.main()
