@@ -13,16 +13,26 @@ readonly guard_packages=("${build_packages[@]}" valgrind)
 readonly check_packages=("${test_packages[@]}" git clang-format-14 clang-tidy-14 python3-jsonschema
     valgrind)
 
-# Two jobs suit the machines that this was measured on, and a smaller one still has the memory.
-jobs=${MUSTER_JOBS:-2}
+# One for each processor, as far as there are 2 GB of memory for each.
+usual_jobs() {
+    local processors by_memory
+    processors=$(nproc)
+    by_memory=$(($(getconf _PHYS_PAGES) * $(getconf PAGE_SIZE) / 2000000000))
+    [ "$by_memory" -gt 0 ] || by_memory=1
+    printf '%d\n' "$((processors < by_memory ? processors : by_memory))"
+}
+jobs=${MUSTER_JOBS:-$(usual_jobs)}
 
 # Lets a second build of the same sources come from ccache, where that is installed.
 export CCACHE_SLOPPINESS=pch_defines,time_macros
 
+# The comment at the top of a script.
+usage() { sed -n '2,/^\. /{/^#/s/^# \{0,1\}//p}' "$top/tools/$1"; }
+
 say() { printf '\n== %s\n' "$*" >&2; }
 fail() {
     printf 'muster: %s\n' "$*" >&2
-    exit 1
+    exit "${failure_code:-1}"
 }
 
 # --- packages ------------------------------------------------------------------------------------

@@ -75,6 +75,10 @@ class Scripts(unittest.TestCase):
     def calls(self, command):
         return [line for line in self.log.read_text().splitlines() if line.startswith(command + " ")]
 
+    def nothing_was_made(self):
+        for command in ("dpkg-query", "apt-get", "meson", "ninja"):
+            self.assertEqual(self.calls(command), [])
+
     # ---- build directories
 
     def test_a_build_directory_that_somebody_else_made_is_left_alone(self):
@@ -99,6 +103,56 @@ class Scripts(unittest.TestCase):
         self.assertEqual(self.calls("meson"), [])
         self.run_script("--list", CXX="g++-13")
         self.assertEqual(len(self.calls("meson")), 1)
+
+    # ---- help, jobs and exit codes
+
+    def test_help_comes_before_anything_is_installed_or_built(self):
+        result = self.run_script("--help", INSTALLED="")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.nothing_was_made()
+        for words in ("every seed scenario", "MUSTER_JOBS", "Exit code", "SCENARIO --help"):
+            self.assertIn(words, result.stdout)
+
+    def test_help_goes_on_with_that_of_a_program_that_is_built(self):
+        self.run_script("--list")
+        result = self.run_script("--help")
+        self.assertIn("every seed scenario", result.stdout)
+        self.assertIn("ran --help\n", result.stdout)
+        self.nothing_was_made()
+
+    def test_questions_about_the_peers_build_none(self):
+        for question in ("--help", "--list"):
+            self.assertIn(f"ran peers {question}", self.run_script("peers", question).stdout)
+            self.assertEqual(len(self.calls("ninja")), 1)
+
+    def jobs_with(self, **environment):
+        self.run_script("--list", **environment)
+        return self.calls("ninja")[0].split(" -j ")[1].split()[0]
+
+    def test_there_is_a_job_for_each_processor_and_2_gb(self):
+        self.assertEqual(self.jobs_with(PROCESSORS="4", GIGABYTES="64"), "4")
+        self.assertEqual(self.jobs_with(PROCESSORS="16", GIGABYTES="8"), "4")
+        self.assertEqual(self.jobs_with(PROCESSORS="4", GIGABYTES="1"), "1")
+        self.assertEqual(self.jobs_with(PROCESSORS="4", GIGABYTES="1", MUSTER_JOBS="7"), "7")
+
+    def test_what_keeps_it_from_running_is_exit_code_2(self):
+        for reason in ({"INSTALLED": "", "USER_ID": "1000"}, {"MESON_FAILS": "1"},
+                       {"NINJA_FAILS": "1"}):
+            self.assertEqual(self.run_script("fanout_overhead", **reason).returncode, 2, reason)
+
+    # ---- where documents go
+
+    def arguments_of(self, *arguments):
+        """What the program gets."""
+        return self.run_script(*arguments).stdout.strip().removeprefix("ran ").split()
+
+    def test_documents_go_into_the_project_unless_it_is_said_where(self):
+        ours = ["--out", str(self.top / "build/reports")]
+        for measured in ([], ["fanout_overhead", "--sessions", "10"], ["peers", "--quick"]):
+            self.assertEqual(self.arguments_of(*measured), [*measured, *ours])
+        for said in (["--out", "here"], ["--out=here"], ["memory", "--json"], ["work", "idle"],
+                     ["--list"], ["memory", "--help"], ["peers", "--list"]):
+            self.assertEqual(self.arguments_of(*said), said)
 
 
 if __name__ == "__main__":
