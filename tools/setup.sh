@@ -44,6 +44,33 @@ missing_packages() {
     printf '%s\n' "$@" | grep -vxF -e "${have:-none}" || true
 }
 
+# Whether the compiler finds a Boost that is new enough, and Boost.Test, wherever they come from.
+has_boost() {
+    local root=${BOOST_ROOT:-/usr/local}
+    mkdir -p build
+    "${CXX:-g++}" -shared -o build/has-boost "-I$root/include" "-L$root/lib" -x c++ - \
+        -lboost_unit_test_framework 2>/dev/null <<'CPP'
+#include <boost/version.hpp>
+#if BOOST_VERSION < 108100
+#error too old
+#endif
+CPP
+}
+
+candidate() {
+    apt-cache policy "$1" 2>/dev/null | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'
+}
+
+# as_here NAME...: where the archive has no Boost 1.81 by name, its own, if that is as new.
+as_here() {
+    if [ -z "$(candidate libboost1.81-dev)" ] &&
+        printf '%s\n' 1.81 "$(candidate libboost-dev)" | sort -VC; then
+        printf '%s\n' "$@" | sed '/^libboost/s/1\.81//'
+    else
+        printf '%s\n' "$@"
+    fi
+}
+
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
@@ -64,22 +91,38 @@ apt() {
 
 # need_packages NAME...: installs what is missing; the second time this is one query of dpkg.
 need_packages() {
-    local missing install
+    local missing
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         need_commands
         return
     fi
     mapfile -t missing < <(missing_packages "$@")
+    if [[ ${missing[*]} == *libboost* ]] && has_boost; then
+        mapfile -t missing < <(printf '%s\n' "${missing[@]}" | grep -v '^libboost')
+    fi
     [ "${#missing[@]}" -gt 0 ] || return 0
-    install="apt-get install ${missing[*]}"
-    may_install || fail "some packages are missing, and this is neither root nor a user with sudo." \
-        "Install them, then try again:"$'\n\n'"    sudo $install"$'\n'
-    say "installing ${missing[*]}"
+    mapfile -t missing < <(as_here "${missing[@]}")
+    may_install || fail "some packages are missing, and this is neither root nor a user who may" \
+        "use sudo without a password. Install them, then try again:"$'\n\n' \
+        "   sudo apt-get install ${missing[*]}"$'\n'
+    install_packages "${missing[@]}"
+}
+
+install_packages() {
+    local names=("$@") reason="Muster needs Debian 12 or newer."
+    say "installing ${names[*]}"
     apt update || fail "the package lists could not be fetched. Check the network (or a proxy in" \
-        "/etc/apt/apt.conf.d), then try again, or install by hand:"$'\n\n'"    $install"$'\n'
-    apt install --no-install-recommends --no-remove "${missing[@]}" ||
-        fail "the packages could not be installed; the reason stands above. Muster needs Debian 12" \
-            "or newer. To see it in full:"$'\n\n'"    $install"$'\n'
+        "/etc/apt/apt.conf.d), then try again, or install by hand:"$'\n\n' \
+        "   apt-get install ${names[*]}"$'\n'
+    # Before this the lists may have been empty.
+    mapfile -t names < <(as_here "$@")
+    if [[ ${names[*]} == *libboost*1.81* ]] && [ -z "$(candidate libboost1.81-dev)" ]; then
+        reason="The archive has no Boost 1.81 or newer: install one by hand, with Boost.Test, and"
+        reason+=" have the environment variable BOOST_ROOT name it."
+    fi
+    apt install --no-install-recommends --no-remove "${names[@]}" ||
+        fail "the packages could not be installed; what apt-get says stands above. $reason" \
+            "To see it in full:"$'\n\n'"    apt-get install ${names[*]}"$'\n'
 }
 
 # want_packages NAME...: as need_packages, but where that is not possible it says so and goes on.

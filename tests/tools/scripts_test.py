@@ -23,12 +23,14 @@ STAND_INS = {
     "ninja": '[ -z "${NINJA_FAILS:-}" ] || exit 1; mkdir -p "$2/tools/muster-perf"; '
              'printf \'#!/bin/sh\\necho "ran $*"\\n\' >"$2/tools/muster-perf/muster-perf"; '
              'chmod +x "$2/tools/muster-perf/muster-perf"',
-    "apt-get": "",
+    "apt-get": 'case "$*" in *" install "*1.81*) [ -n "$ARCHIVE_1_81" ] || exit 100 ;; esac',
+    "apt-cache": 'case $2 in *1.81*) echo "  Candidate: ${ARCHIVE_1_81:-(none)}" ;; '
+                 '*) echo "  Candidate: ${ARCHIVE:-(none)}" ;; esac',
     "nproc": "echo ${PROCESSORS:-4}",
     "getconf": 'case $1 in PAGE*) echo 4096 ;; *) echo $((${GIGABYTES:-8} * 262144)) ;; esac',
     "id": "echo ${USER_ID:-0}",
     "sudo": "exit 1",
-    "g++": "exit 1",
+    "g++": '[ -n "$HAS_BOOST" ]',
 }
 
 
@@ -64,6 +66,7 @@ class Scripts(unittest.TestCase):
     def run_script(self, *arguments, script="run", **environment):
         """Called from another directory, with every package there unless told otherwise."""
         wanted = {"PATH": f"{self.commands}:{os.environ['PATH']}", "INSTALLED": packages(),
+                  "HAS_BOOST": "", "ARCHIVE_1_81": "1.81.0-5", "ARCHIVE": "1.74.0.3",
                   **environment}
         kept = {name: value for name, value in os.environ.items()
                 if name not in ("MUSTER_JOBS", "CXX", "BOOST_ROOT")}
@@ -73,7 +76,8 @@ class Scripts(unittest.TestCase):
                               check=False)
 
     def calls(self, command):
-        return [line for line in self.log.read_text().splitlines() if line.startswith(command + " ")]
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if line.startswith(command + " ")]
 
     def nothing_was_made(self):
         for command in ("dpkg-query", "apt-get", "meson", "ninja"):
@@ -139,6 +143,46 @@ class Scripts(unittest.TestCase):
         for reason in ({"INSTALLED": "", "USER_ID": "1000"}, {"MESON_FAILS": "1"},
                        {"NINJA_FAILS": "1"}):
             self.assertEqual(self.run_script("fanout_overhead", **reason).returncode, 2, reason)
+
+    # ---- packages
+
+    def test_what_is_installed_is_one_question(self):
+        self.run_script("--list")
+        self.assertEqual(len(self.calls("dpkg-query")), 1)
+        for command in ("g++", "apt-get", "apt-cache", "sudo"):
+            self.assertEqual(self.calls(command), [])
+
+    def installed_with(self, **environment):
+        """What is installed where everything but Boost is there."""
+        others = " ".join(name for name in packages().split() if "boost" not in name)
+        self.result = self.run_script("--list", INSTALLED=others, **environment)
+        return [call.split(" --no-remove ")[1] for call in self.calls("apt-get")
+                if " install " in call]
+
+    def test_a_boost_that_is_new_enough_is_not_replaced(self):
+        self.assertEqual(self.installed_with(HAS_BOOST="yes"), [])
+        self.assertEqual(self.result.returncode, 0, self.result)
+
+    def test_an_archive_without_boost_1_81_by_name_gives_its_own(self):
+        debian_12 = ["libboost1.81-dev libboost-test1.81-dev"]
+        debian_13 = ["libboost-dev libboost-test-dev"]
+        self.assertEqual(self.installed_with(), debian_12)
+        self.assertEqual(self.installed_with(ARCHIVE="1.83.0.2+b2"), debian_12)
+        self.assertEqual(self.installed_with(ARCHIVE="1.83.0.2+b2", ARCHIVE_1_81=""), debian_13)
+        self.assertEqual(self.result.returncode, 0, self.result)
+
+    def test_an_archive_without_a_boost_that_is_new_enough_is_named_as_the_reason(self):
+        self.installed_with(ARCHIVE_1_81="")
+        self.assertEqual(self.result.returncode, 2)
+        self.assertIn("no Boost 1.81 or newer", self.result.stderr)
+        self.assertIn("BOOST_ROOT", self.result.stderr)
+
+    def test_who_may_not_install_is_told_what_to_install(self):
+        for archive in ({}, {"ARCHIVE": "1.83.0.2", "ARCHIVE_1_81": ""}):
+            self.assertEqual(self.installed_with(USER_ID="1000", **archive), [])
+            wanted = "libboost-dev libboost-test-dev" if archive else "libboost1.81-dev"
+            self.assertIn(f"sudo apt-get install {wanted}", self.result.stderr)
+            self.assertIn("sudo without a password", self.result.stderr)
 
     # ---- where documents go
 
