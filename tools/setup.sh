@@ -47,9 +47,8 @@ missing_packages() {
 # Whether the compiler finds a Boost that is new enough, and Boost.Test, wherever they come from.
 has_boost() {
     local root=${BOOST_ROOT:-/usr/local}
-    mkdir -p build
-    "${CXX:-g++}" -shared -o build/has-boost "-I$root/include" "-L$root/lib" -x c++ - \
-        -lboost_unit_test_framework 2>/dev/null <<'CPP'
+    mkdir -p build 2>/dev/null && "${CXX:-g++}" -shared -o build/has-boost \
+        "-I$root/include" "-L$root/lib" -x c++ - -lboost_unit_test_framework 2>/dev/null <<'CPP'
 #include <boost/version.hpp>
 #if BOOST_VERSION < 108100
 #error too old
