@@ -6,6 +6,7 @@
 A folder may include itself and everything to its left; siblings do not include each other, but that
 a backend sees `sync`, since a session's executor is a light strand.
 `sync`, `time` and `fanout` are useful alone: they may not reach `session`, not even by detours.
+The umbrella reaches every public header, but for those of which the runtime is made.
 Headers beside the folders are the runtime's, but for error.hpp and the umbrella, which sees all;
 sources in lib/ follow the rule of their folder.
 """
@@ -31,6 +32,8 @@ MAY_INCLUDE = {
     "runtime": PLAIN | SIBLINGS | {"checkpoint", "runtime"},
 }
 ALONE = {"sync", "time", "fanout"}
+# What the runtime is made of; the umbrella says that it leaves this out.
+NOT_OFFERED = {"checkpoint/prompter.hpp", "checkpoint/scheduler.hpp", "metrics/counters.hpp"}
 MAY_INCLUDE["muster"] = set(MAY_INCLUDE) | {"muster"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -99,12 +102,28 @@ class Tree:
                     yield f"{file.relative_to(self.root)}:1: '{own}' must not reach {name}"
                 seen.add(target)
 
+    def left_out(self):
+        """Public headers that the umbrella does not reach."""
+        base = self.bases[0]
+        umbrella = base / "muster.hpp"
+        seen, todo = {umbrella}, [umbrella]
+        while todo:
+            found = {target for _, target in self.includes.get(todo.pop(), ())} - seen
+            seen |= found
+            todo += found
+        headers = {file for file in self.includes if file.is_relative_to(base)}
+        for file in sorted(headers - seen) if umbrella in headers else ():
+            name = file.relative_to(base)
+            if "detail" not in name.parts and str(name) not in NOT_OFFERED:
+                yield f"{umbrella.relative_to(self.root)}:1: the umbrella leaves out {name}"
+
 
 def check(root):
     tree, problems = Tree(root), []
     for file in tree.includes:
         found = list(tree.direct(file))
         problems += found or tree.detours(file)
+    problems += tree.left_out()
     return len(tree.includes), problems
 
 
@@ -134,7 +153,15 @@ def self_test():
         ("include/muster/detail/node.hpp", "#include <muster/session/id.hpp>"),
         ("include/muster/fanout/a.hpp", "#include <muster/detail/node.hpp>"),
     ]
-    trees = [([(name, text)], expected) for name, text, expected in cases] + [(detour, 1)]
+    umbrella = [
+        ("include/muster/muster.hpp", "#include <muster/time/a.hpp>"),
+        ("include/muster/time/a.hpp", "#include <muster/time/b.hpp>"),
+        ("include/muster/time/b.hpp", "#include <vector>"),
+        ("include/muster/detail/c.hpp", "#include <vector>"),
+    ]
+    forgotten = umbrella + [("include/muster/sync/d.hpp", "#include <vector>")]
+    trees = [([(name, text)], expected) for name, text, expected in cases]
+    trees += [(detour, 1), (umbrella, 0), (forgotten, 1)]
     wrong = []
     for files, expected in trees:
         with tempfile.TemporaryDirectory() as folder:
