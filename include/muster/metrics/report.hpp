@@ -90,11 +90,11 @@ inline constexpr int report_schema_version = 1;
 /// The JSON document (schema "muster-report"; tools/schema has its JSON Schema), indented, with a
 /// final newline.
 ///
-/// Every field name carries its unit; integers over 2^53 are strings; what was not measured and
-/// what is not a number is null. Sessions and subscribers are listed worst first (most lost
-/// events, then most failed sends, then most time in dispatch; most lag, then the largest backlog),
-/// at most `max_rows` of each, with the number of those left out. Text that is not UTF-8 has its
-/// wrong bytes replaced.
+/// Durations, sizes and rates have their unit in the name; integers over 2^53 are strings; what was
+/// not measured and what is not a number is null. Sessions and subscribers are listed worst first
+/// (most lost events, then most failed sends, then most time in dispatch; most lag, then the
+/// largest backlog), at most `max_rows` of each, with the number of those left out. Text that is
+/// not UTF-8 has its wrong bytes replaced.
 [[nodiscard]] std::string to_json(const report& source, std::size_t max_rows = 100);
 
 /// Reads the raw samples of a document that `to_json` wrote. `origin` names it in errors.
