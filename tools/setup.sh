@@ -199,5 +199,6 @@ compile() {
     ninja -C "build/$name" -j "$jobs" "$@" >&2 || return 1
 }
 
+# Without --werror: what a newer compiler warns of is no reason not to measure.
 release_options=(--buildtype=release -Ddefault_library=static -Dtests=disabled
     -Dtools=enabled)

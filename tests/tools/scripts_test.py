@@ -108,6 +108,12 @@ class Scripts(unittest.TestCase):
         self.run_script("--list", CXX="g++-13")
         self.assertEqual(len(self.calls("meson")), 1)
 
+    def test_warnings_are_errors_where_is_tested_and_nowhere_else(self):
+        self.run_script("--list")
+        self.assertNotIn("--werror", self.calls("meson")[0])
+        self.run_script("--build", "asan", script="test")
+        self.assertIn("--werror", self.calls("meson")[0])
+
     # ---- help, jobs and exit codes
 
     def test_help_comes_before_anything_is_installed_or_built(self):
