@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # muster as a Meson subproject: `subproject.sh ROOT EXAMPLE.cpp` makes a project in a temporary
 # directory whose subprojects/ holds a copy of the sources, builds the example against
-# dependency('muster'), and runs it. Tests, benchmarks and tools must not be built there.
+# dependency('muster'), and runs it. Tests, benchmarks and tools must not be built there, assertions
+# must be off, and the commit around it must not pass for muster's.
 set -euo pipefail
 root=$(realpath "$1")
 place=$(mktemp -d)
@@ -18,9 +19,19 @@ test('consumer', executable('consumer', 'consumer.cpp', dependencies : muster_de
 MESON
 
 cd "$place"
+git init -q .
+git add . && git -c user.name=consumer -c user.email=consumer@localhost commit -qm 'not muster'
 meson setup build --buildtype=plain
 ninja -C build -j "${MUSTER_JOBS:-2}"
 meson test -C build --no-rebuild --print-errorlogs
+if ! grep -q 'revision\[\] = "unknown"' build/subprojects/muster/lib/metrics/build_info.hpp; then
+    echo "subproject: the library takes the revision of the project around it for its own"
+    exit 1
+fi
+if nm -u build/subprojects/muster/lib/libmuster.* | grep -q __assert_fail; then
+    echo 'subproject: the library was built to be used, but with its assertions'
+    exit 1
+fi
 if find build -name 'muster-tests*' -o -name 'muster-perf*' | grep -q .; then
     echo 'subproject: tests or tools were built without being asked for'
     exit 1
