@@ -30,7 +30,7 @@ complain() {
 # A library of another minor version is another library, until 1.0.
 version=$(pkg-config --modversion muster)
 [ "${version%%.*}" != 0 ] ||
-    readelf -d "$library/libmuster.so" | grep -qF "[libmuster.so.${version%.*}]" ||
+    grep -qF "[libmuster.so.${version%.*}]" <(readelf -d "$library/libmuster.so") ||
     complain "the library of $version is not called libmuster.so.${version%.*}"
 # pkg-config leaves such a directory out itself; others that read the file do not.
 ! grep -qE -- '-I/usr/include( |$)' "$PKG_CONFIG_PATH/muster.pc" ||

@@ -28,7 +28,7 @@ if ! grep -q 'revision\[\] = "unknown"' build/subprojects/muster/lib/metrics/bui
     echo "subproject: the library takes the revision of the project around it for its own"
     exit 1
 fi
-if nm -u build/subprojects/muster/lib/libmuster.* | grep -q __assert_fail; then
+if grep -q __assert_fail <(nm -u build/subprojects/muster/lib/libmuster.so); then
     echo 'subproject: the library was built to be used, but with its assertions'
     exit 1
 fi
