@@ -73,9 +73,15 @@ std::string duration_text(std::chrono::nanoseconds duration) {
                         : std::to_string(minutes) + " min " + std::to_string(seconds % 60) + " s";
 }
 
+/// Who is ahead in how many ratios: where pairs disagree, nobody is.
 struct lead_count {
-    std::size_t compared = 0;
     std::size_t ahead = 0;
+    std::size_t undecided = 0;
+    std::size_t behind = 0;
+
+    void add(const sample_statistics& ratio) {
+        ++(ratio.min > 1 ? ahead : ratio.max < 1 ? behind : undecided);
+    }
 };
 
 lead_count count_leads(const comparison_run& source) {
@@ -83,8 +89,9 @@ lead_count count_leads(const comparison_run& source) {
     for (const auto& row : source.rows) {
         for (const auto& figure : figures_of(row)) {
             for (const auto& each : figure.peers) {
-                count.compared += each.ratio.n != 0 ? 1 : 0;
-                count.ahead += each.ratio.n != 0 && each.ratio.median > 1 ? 1 : 0;
+                if (each.ratio.n != 0) {
+                    count.add(each.ratio);
+                }
             }
         }
     }
@@ -148,10 +155,11 @@ std::string in_short(const comparison_run& source) {
     const auto leads = count_leads(source);
     const auto targets = count_targets(source);
     std::string text = std::to_string(source.rows.size()) +
-                       (source.rows.size() == 1 ? " row" : " rows") + ", muster ahead in " +
-                       of(leads.ahead, leads.compared) + " ratios, " +
-                       of(targets.reached, targets.judged) + " targets reached, " +
-                       duration_text(source.run.duration) + '\n';
+                       (source.rows.size() == 1 ? " row" : " rows") + "; ratios: muster ahead in " +
+                       std::to_string(leads.ahead) + ", undecided " +
+                       std::to_string(leads.undecided) + ", behind in " +
+                       std::to_string(leads.behind) + "; " + of(targets.reached, targets.judged) +
+                       " targets reached; " + duration_text(source.run.duration) + '\n';
     if (std::any_of(source.rows.begin(), source.rows.end(),
                     [](const row_result& each) { return each.shrunk; })) {
         text += "*: quick, smaller than the row's name says; its targets are not judged\n";

@@ -100,6 +100,19 @@ class Peers(unittest.TestCase):
         ratio = row["figures"][0]["peers"][0]
         self.assertEqual((ratio["ratios"], ratio["ratio"]["median"]), ([5, 5, 5], 5))
 
+    def test_only_a_ratio_whose_pairs_agree_counts_as_ahead_or_behind(self):
+        self.fake("peer-tokio", line(50))
+        result = self.run_peers("lock_try", "--pairs", 2)
+        self.assertIn("muster ahead in 1, undecided 0, behind in 0;", result.stdout)
+        # Of three pairs two are won: the median alone would call that ahead.
+        turns = self.scratch / "turns"
+        self.fake("peer-tokio", f"echo >> {turns}\nif [ $(wc -l < {turns}) = 2 ]; then\n"
+                  f"{line(5)}else\n{line(50)}fi\n")
+        self.fake("peer-asio", line(5))
+        result = self.run_peers("lock_try", "--pairs", 3)
+        self.assertRegex(result.stdout, r"tokio +50 +5x +0.5 \.\. 5 ")
+        self.assertIn("muster ahead in 0, undecided 1, behind in 1;", result.stdout)
+
     def test_sides_take_turns_and_warm_up_first(self):
         log = self.scratch / "log"
         note = f'echo "${{0##*/}} $*" >> {log}\n'
