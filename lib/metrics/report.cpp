@@ -222,7 +222,13 @@ json baseline_section(const std::optional<baseline_result>& baseline) {
                          {"ci_pct", std::move(interval)},
                          {"verdict", to_text(result.verdict)}};
     }
-    return {{"file", baseline->file}, {"metrics", std::move(metrics)}};
+    json differences = json::array();
+    for (const auto& [field, now, before] : baseline->differences) {
+        differences.push_back({{"field", field}, {"now", now}, {"baseline", before}});
+    }
+    return {{"file", baseline->file},
+            {"differences", std::move(differences)},
+            {"metrics", std::move(metrics)}};
 }
 
 json elapsed_ms(const report& source) {

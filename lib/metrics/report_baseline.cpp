@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <utility>
 
 namespace muster {
 namespace {
@@ -45,6 +47,75 @@ std::vector<report_metric> metrics_of(const json& repetitions) {
     return metrics;
 }
 
+/// What figures depend on beside the load. Not here: who the machine is, how busy it was, and the
+/// commit, which is what one compares.
+constexpr std::array compared_conditions{
+    "run/build_type",        "run/compiler",     "run/flags",
+    "run/sanitizers",        "environment/os",   "environment/kernel",
+    "environment/cpu_model", "environment/cpus", "environment/clock_source",
+    "environment/boost",     "environment/asio", "totals/metrics_enabled"};
+
+std::string text_of(const json& value) {
+    return value.is_string() ? value.get<std::string>()
+           : value.is_null() ? "unknown"
+                             : value.dump();
+}
+
+report_texts conditions_of(const json& document) {
+    report_texts texts;
+    for (const char* const field : compared_conditions) {
+        const json::json_pointer place{std::string{"/"} + field};
+        texts.emplace_back(field, text_of(document.value(place, json{})));
+    }
+    return texts;
+}
+
+report_texts config_of(const json& scenario) {
+    report_texts texts;
+    for (const auto& [name, value] : scenario.at("config").items()) {
+        texts.emplace_back(name, text_of(value));
+    }
+    return texts;
+}
+
+std::string value_in(const report_texts& texts, const std::string& name) {
+    const auto found = std::find_if(texts.begin(), texts.end(),
+                                    [&](const auto& each) { return each.first == name; });
+    return found == texts.end() ? "absent" : found->second;
+}
+
+std::vector<baseline_difference> differences(const report_texts& now, const report_texts& earlier) {
+    std::vector<baseline_difference> found;
+    for (const auto& [name, value] : now) {
+        if (auto before = value_in(earlier, name); before != value) {
+            found.emplace_back(name, value, std::move(before));
+        }
+    }
+    for (const auto& [name, before] : earlier) {
+        if (value_in(now, name) == "absent") {
+            found.emplace_back(name, "absent", before);
+        }
+    }
+    return found;
+}
+
+void check_same_load(const report_samples& now, const report_samples& earlier,
+                     const std::string& file) {
+    if (now.scenario != earlier.scenario || now.variant != earlier.variant ||
+        now.sessions != earlier.sessions) {
+        const auto what = earlier.scenario + (earlier.variant.empty() ? "" : " ") + earlier.variant;
+        throw error{errc::configuration, file + " is about " + what + " with " +
+                                             std::to_string(earlier.sessions) +
+                                             " sessions; name the same scenario's report"};
+    }
+    if (const auto other = differences(now.config, earlier.config); !other.empty()) {
+        const auto& first = other.front();
+        throw error{errc::configuration, file + " is about another load: " + first.field + " was " +
+                                             first.baseline + " and is " + first.now +
+                                             "; measure a new baseline"};
+    }
+}
+
 } // namespace
 
 report_samples parse_report(std::string_view document, std::string_view origin) {
@@ -56,6 +127,8 @@ report_samples parse_report(std::string_view document, std::string_view origin) 
         result.scenario = scenario.at("name").get<std::string>();
         result.variant = scenario.value("variant", "");
         result.sessions = scenario.at("sessions").get<std::uint64_t>();
+        result.config = config_of(scenario);
+        result.conditions = conditions_of(parsed);
         result.metrics = metrics_of(parsed.at("repetitions"));
         return result;
     } catch (const json::exception&) {
@@ -65,16 +138,14 @@ report_samples parse_report(std::string_view document, std::string_view origin) 
 
 baseline_result compare_with_baseline(const report& current, const report_samples& earlier,
                                       std::string file) {
-    if (!current.scenario || current.scenario->name != earlier.scenario ||
-        current.scenario->variant != earlier.variant ||
-        current.scenario->sessions != earlier.sessions) {
-        const auto what = earlier.scenario + (earlier.variant.empty() ? "" : " ") + earlier.variant;
-        throw error{errc::configuration, file + " is about " + what + " with " +
-                                             std::to_string(earlier.sessions) +
-                                             " sessions; name the same scenario's report"};
+    if (!current.scenario) {
+        throw error{errc::configuration, file + " has nothing to compare with: this is a snapshot"};
     }
+    const auto now = parse_report(to_json(current, 0), "this report");
+    check_same_load(now, earlier, file);
     baseline_result result;
     result.file = std::move(file);
+    result.differences = differences(now.conditions, earlier.conditions);
     for (const auto& metric : current.metrics) {
         const auto before =
             std::find_if(earlier.metrics.begin(), earlier.metrics.end(),

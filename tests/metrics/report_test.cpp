@@ -102,6 +102,7 @@ report scenario_report() {
     result.thresholds.emplace_back("wall_ms", "<=", 10, not_measured);
     result.baseline = baseline_result{};
     result.baseline->file = "before/stream_pressure-5.json";
+    result.baseline->differences.emplace_back("run/build_type", "release", "debug");
     result.baseline->metrics.emplace_back("wall_ms",
                                           comparison{-10.5, -12, -9.25, verdict::improved});
     result.baseline->metrics.emplace_back("cpu_ms", comparison{});

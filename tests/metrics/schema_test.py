@@ -23,8 +23,10 @@ except ImportError:
 
 # Objects whose keys are the scenario's own.
 OPEN = {"config", "samples", "statistics", "metrics", "parameters", "figures"}
-# Fields that may be missing: only some documents have them.
-OPTIONAL = {("scenario", "variant")}
+# Fields that may be missing: only some documents have them, or those of later days.
+OPTIONAL = {("scenario", "variant"), ("documents", "variant"), ("documents", "failed"),
+            ("points", "failed"), ("points", "thresholds"), ("points", "raw_repetitions"),
+            ("baseline", "differences")}
 
 
 def places(node, path=()):
@@ -56,7 +58,8 @@ def mutations(document):
         for key in at(document, path):
             fewer = copy.deepcopy(document)
             del at(fewer, path)[key]
-            if (*path, key) not in OPTIONAL:
+            owner = next((step for step in reversed(path) if isinstance(step, str)), None)
+            if (owner, key) not in OPTIONAL:
                 yield f"{spot}/{key}: missing", fewer
             wrong = copy.deepcopy(document)
             at(wrong, path)[key] = [[]]
@@ -64,6 +67,11 @@ def mutations(document):
 
 
 def special_mutations(document, curve):
+    if document["schema"] == "muster-report-index":
+        failed = copy.deepcopy(document)
+        failed["documents"][-1]["passed"] = True
+        yield "a run that failed and passed", failed
+        return
     if document["kind"] != "growth-curve":
         curved = copy.deepcopy(document)
         curved["curve"] = curve

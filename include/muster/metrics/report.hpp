@@ -53,9 +53,20 @@ struct baseline_metric {
         : name{std::move(label)}, result{difference} {}
 };
 
+/// Something that was not as it is now when the baseline was measured.
+struct baseline_difference {
+    std::string field; ///< where documents have it: run/build_type
+    std::string now;
+    std::string baseline;
+
+    baseline_difference(std::string where, std::string current, std::string earlier)
+        : field{std::move(where)}, now{std::move(current)}, baseline{std::move(earlier)} {}
+};
+
 /// The comparison of a report with an earlier one.
 struct baseline_result {
     std::string file;
+    std::vector<baseline_difference> differences; ///< of build and machine; best empty
     std::vector<baseline_metric> metrics;
 };
 
@@ -97,19 +108,25 @@ inline constexpr int report_schema_version = 1;
 /// not UTF-8 has its wrong bytes replaced.
 [[nodiscard]] std::string to_json(const report& source, std::size_t max_rows = 100);
 
-/// Reads the raw samples of a document that `to_json` wrote. `origin` names it in errors.
+/// Names and values as a document has them, as text.
+using report_texts = std::vector<std::pair<std::string, std::string>>;
+
+/// Reads what a comparison needs of a document that `to_json` wrote. `origin` names it in errors.
 /// Throws `error{errc::protocol}` if it is not a muster-report of a perf scenario in a schema
 /// version that this one understands.
 struct report_samples {
     std::string scenario;
     std::string variant;
     std::uint64_t sessions = 0;
+    report_texts config;
+    report_texts conditions;            ///< what was built and on what it ran
     std::vector<report_metric> metrics; ///< `better` is not kept in documents: neither
 };
 [[nodiscard]] report_samples parse_report(std::string_view document, std::string_view origin);
 
-/// Compares each metric that both have. Throws `error{errc::configuration}` if `earlier` is of
-/// another scenario, variant or session count; `file` names it.
+/// Compares each metric that both have, and lists in what else they differ. Throws
+/// `error{errc::configuration}` if `earlier` is of another scenario, variant, session count or
+/// config; `file` names it.
 [[nodiscard]] baseline_result
 compare_with_baseline(const report& current, const report_samples& earlier, std::string file);
 
