@@ -24,44 +24,29 @@ std::string document_name(std::string_view scenario, std::string_view variant,
     return name + '-' + std::to_string(sessions) + ".json";
 }
 
-report_directory::report_directory(std::string path) : path_{std::move(path)} {
-    ensure_writable_directory(path_);
-}
+report_directory::report_directory(std::string path)
+    : path_{(ensure_writable_directory(path), std::move(path))}, index_{path_} {}
 
-void report_directory::write(const report& document) {
+void report_directory::write(const report& document) const {
     const auto& scenario = *document.scenario;
     const auto name =
         document_name(scenario.name, scenario.variant, static_cast<std::size_t>(scenario.sessions));
     write_file_atomically((fs::path{path_} / name).string(), to_json(document));
-    entries_.push_back(
-        {name, scenario.name, scenario.variant, scenario.sessions, document.passed()});
+    index_.put({name, scenario.name, scenario.variant, scenario.sessions, document.passed()});
 }
 
-void report_directory::write(const growth_curve& curve) {
+void report_directory::write(const growth_curve& curve) const {
     const auto& subject = *curve.subject;
     const auto name =
         "growth-" + subject.name + (subject.variant.empty() ? "" : "-") + subject.variant + ".json";
     write_file_atomically((fs::path{path_} / name).string(), to_json(curve));
-    entries_.push_back({name, subject.name, subject.variant, curve.largest(), curve.passed()});
+    index_.put({name, subject.name, subject.variant, curve.largest(), curve.passed()});
 }
 
-void report_directory::write_index() const {
-    auto documents = nlohmann::ordered_json::array();
-    for (const auto& each : entries_) {
-        nlohmann::ordered_json document{{"file", each.file},
-                                        {"scenario", each.scenario},
-                                        {"sessions", each.sessions},
-                                        {"passed", each.passed}};
-        if (!each.variant.empty()) {
-            document["variant"] = each.variant;
-        }
-        documents.push_back(std::move(document));
-    }
-    const nlohmann::ordered_json index{{"schema", "muster-report-index"},
-                                       {"schema_version", report_schema_version},
-                                       {"written_at", to_rfc3339(std::chrono::system_clock::now())},
-                                       {"documents", std::move(documents)}};
-    write_file_atomically((fs::path{path_} / "index.json").string(), index.dump(2) + '\n');
+void report_directory::note_failure(const scenario& subject, std::size_t sessions,
+                                    const std::string& reason) const {
+    index_.put({document_name(subject.name, subject.variant, sessions), subject.name,
+                subject.variant, sessions, false, reason});
 }
 
 baselines::baselines(std::string path) : path_{std::move(path)} {

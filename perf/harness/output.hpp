@@ -1,5 +1,6 @@
 #pragma once
 
+#include "harness/index.hpp"
 #include "harness/scenario.hpp"
 #include "harness/sweep.hpp"
 
@@ -18,31 +19,25 @@ namespace muster::perf {
 [[nodiscard]] std::string document_name(std::string_view scenario, std::string_view variant,
                                         std::size_t sessions);
 
-/// Writes documents into a directory, each of them whole or not at all, and an index of them.
+/// Writes documents into a directory, each of them whole or not at all, and after each of them the
+/// index of all.
 class report_directory {
 public:
-    /// Makes the directory if need be. Throws `error` if nothing can be written there.
+    /// Makes the directory if need be. Throws `error` if nothing can be written there, or if its
+    /// index.json is something else.
     explicit report_directory(std::string path);
 
     /// Throws `error` with one line; what stands in the directory is whole.
-    void write(const report& document);
+    void write(const report& document) const;
     /// A growth curve's document, as growth-NAME.json. Throws as `write`.
-    void write(const growth_curve& curve);
-
-    /// Writes index.json, which lists the documents written so far. Throws as `write`.
-    void write_index() const;
+    void write(const growth_curve& curve) const;
+    /// Lists a run that came to no document. Throws as `write`.
+    void note_failure(const scenario& subject, std::size_t sessions,
+                      const std::string& reason) const;
 
 private:
-    struct entry {
-        std::string file;
-        std::string scenario;
-        std::string variant;
-        std::uint64_t sessions;
-        bool passed;
-    };
-
     std::string path_;
-    std::vector<entry> entries_;
+    report_index index_;
 };
 
 /// Earlier reports to compare with: one document, or a directory of them.

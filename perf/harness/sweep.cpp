@@ -2,13 +2,14 @@
 
 #include "harness/table.hpp"
 
-#include <muster/error.hpp>
 #include <muster/metrics/statistics.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <exception>
 #include <fstream>
 #include <limits>
 #include <utility>
@@ -55,8 +56,17 @@ json number(double value) {
     return std::isfinite(value) ? json(value) : json(nullptr);
 }
 
+json text_or_null(const std::string& text) {
+    return text.empty() ? json(nullptr) : json(text);
+}
+
+/// Null where it was not run.
+json passed_or_null(const growth_point& point) {
+    return point.skipped.empty() ? json(point.measured && point.measured->passed()) : json(nullptr);
+}
+
 json point_to_json(const growth_curve& curve, const growth_point& point) {
-    const bool measured = point.measured.has_value();
+    const auto own = json::parse(muster::to_json(point.measured.value_or(report{}), 0));
     return {{"sessions", point.sessions},
             {"per_item", number(point.median(curve.per_item()))},
             {"ratio_to_100", number(curve.ratio(point))},
@@ -64,33 +74,54 @@ json point_to_json(const growth_curve& curve, const growth_point& point) {
             {"peak_rss_bytes", number(point.median("peak_rss_bytes"))},
             {"cpu_ms", number(point.median("cpu_ms"))},
             {"wall_ms", number(point.median("wall_ms"))},
-            {"repetitions", measured ? point.measured->checksums.size() : 0},
-            {"passed", measured ? json(point.measured->passed()) : json(nullptr)},
-            {"skipped", measured ? json(nullptr) : json(point.skipped)}};
+            {"repetitions", own.at("repetitions").size()},
+            {"passed", passed_or_null(point)},
+            {"skipped", text_or_null(point.skipped)},
+            {"failed", text_or_null(point.failed)},
+            {"thresholds", own.at("thresholds")},
+            {"raw_repetitions", own.at("repetitions")}};
 }
 
-/// What stands for the whole curve in the parts that it shares with other documents: the run and
-/// the load of the largest point, all checks that were made.
+/// What stands for the whole curve in the parts that it shares with other documents: the load of
+/// the largest point, all checks that were made.
 report summary_of(const growth_curve& curve) {
     report summary;
+    summary.run = curve.run;
+    summary.environment = curve.environment;
+    summary.scenario =
+        report_scenario{curve.subject->name, curve.largest(), {}, curve.subject->variant};
     for (const auto& point : curve.points) {
-        if (!point.measured) {
-            continue;
-        }
-        const auto& found = *point.measured;
-        if (summary.scenario) {
-            summary.run.duration += found.run.duration;
-        } else {
-            summary.run = found.run;
-        }
-        summary.environment = found.environment;
-        summary.scenario = found.scenario;
-        summary.elapsed += found.elapsed;
-        for (const auto& check : found.thresholds) {
-            summary.thresholds.push_back(check);
+        if (point.measured) {
+            summary.scenario = point.measured->scenario;
+            summary.elapsed += point.measured->elapsed;
+            const auto& checks = point.measured->thresholds;
+            summary.thresholds.insert(summary.thresholds.end(), checks.begin(), checks.end());
         }
     }
     return summary;
+}
+
+/// The report of that many, or what prevents it.
+growth_point measure(const scenario& subject, std::size_t sessions, std::size_t repetitions,
+                     const repetition_observer& observe) {
+    growth_point point{sessions};
+    point.skipped = obstacle(subject, sessions);
+    if (point.skipped.empty()) {
+        try {
+            point.measured = run_scenario(subject, sessions, repetitions, observe);
+        } catch (const std::exception& problem) {
+            point.failed = problem.what();
+        }
+    }
+    return point;
+}
+
+/// The last column of the table.
+std::string remark_on(const growth_point& point) {
+    if (!point.measured) {
+        return point.failed.empty() ? "skipped: " + point.skipped : "FAILED: " + point.failed;
+    }
+    return point.measured->passed() ? "" : "FAILED";
 }
 
 } // namespace
@@ -133,17 +164,22 @@ double growth_curve::bytes_per_session(const growth_point& point) const {
 }
 
 std::size_t growth_curve::largest() const noexcept {
-    std::size_t count = 0;
+    std::size_t count = points.front().sessions;
     for (const auto& point : points) {
         count = point.measured ? point.sessions : count;
     }
     return count;
 }
 
+bool growth_curve::measured() const noexcept {
+    return std::any_of(points.begin(), points.end(),
+                       [](const auto& point) { return point.measured.has_value(); });
+}
+
 bool growth_curve::passed() const noexcept {
-    return std::all_of(points.begin(), points.end(), [](const auto& point) {
-        return !point.measured || point.measured->passed();
-    });
+    return measured() && std::all_of(points.begin(), points.end(), [](const auto& point) {
+               return !point.skipped.empty() || (point.measured && point.measured->passed());
+           });
 }
 
 std::vector<std::size_t> sweep_counts() {
@@ -151,19 +187,17 @@ std::vector<std::size_t> sweep_counts() {
 }
 
 growth_curve sweep(const scenario& subject, const std::vector<std::size_t>& counts,
-                   std::size_t repetitions,
-                   const std::function<void(std::size_t, std::size_t, std::size_t)>& observe) {
-    growth_curve curve{&subject, {}};
+                   std::size_t repetitions, const sweep_observer& observe) {
+    const auto start = std::chrono::steady_clock::now();
+    growth_curve curve{&subject, start_run(), current_environment(), {}};
     for (const std::size_t sessions : counts) {
-        if (auto reason = obstacle(subject, sessions); !reason.empty()) {
-            curve.points.emplace_back(sessions, std::move(reason));
-            continue;
-        }
-        curve.points.emplace_back(sessions, run_scenario(subject, sessions, repetitions,
-                                                         [&](std::size_t i, std::size_t of) {
-                                                             observe(sessions, i, of);
-                                                         }));
+        curve.points.push_back(
+            measure(subject, sessions, repetitions, [&](std::size_t number, std::size_t of) {
+                observe.repetition(sessions, number, of);
+            }));
+        observe.point(curve.points.back());
     }
+    curve.run.duration = std::chrono::steady_clock::now() - start;
     return curve;
 }
 
@@ -182,9 +216,7 @@ std::string growth_table(const growth_curve& curve) {
         };
         table.row({std::to_string(point.sessions), cell(point.median(curve.per_item())),
                    cell(curve.ratio(point)), cell(curve.bytes_per_session(point)),
-                   cell(std::round(point.median("peak_rss_bytes") / (1 << 20))),
-                   point.measured ? (point.measured->passed() ? "" : "FAILED")
-                                  : "skipped: " + point.skipped});
+                   cell(std::round(point.median("peak_rss_bytes") / (1 << 20))), remark_on(point)});
     }
     return curve.subject->title() + '\n' + table.str();
 }
@@ -197,7 +229,7 @@ std::string to_json(const growth_curve& curve) {
         points.push_back(point_to_json(curve, point));
     }
     document["curve"] = {{"per_item_metric", curve.per_item()}, {"points", std::move(points)}};
-    return document.dump(2) + '\n';
+    return document.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
 }
 
 } // namespace muster::perf

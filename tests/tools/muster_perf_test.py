@@ -1,44 +1,21 @@
 #!/usr/bin/env python3
 """What muster-perf says and leaves behind: `muster_perf_test.py PROGRAM` runs it, well and badly.
 
-Each test is a method whose name is a sentence. Runs scenarios as small as they get.
+Each test is a method whose name is a sentence. Runs scenarios as small as they get. Sweeps, indexes
+and baselines are in muster_perf_documents_test.py.
 """
 
 import json
 import os
 import resource
 import subprocess
-import sys
-import tempfile
 import unittest
-from pathlib import Path
 
-PROGRAM = None
-SMALL = ["stream_pressure", "--sessions", "1", "--repetitions", "2"]
-
-
-def run(*arguments, **options):
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
-                          timeout=120, check=False, **options)
+import muster_perf_case
+from muster_perf_case import SMALL, Case, run
 
 
-class MusterPerf(unittest.TestCase):
-    def setUp(self):
-        scratch = tempfile.TemporaryDirectory(prefix="muster-perf-test-")
-        self.addCleanup(scratch.cleanup)
-        self.scratch = Path(scratch.name)
-
-    def refused(self, result, *words):
-        """Exit code 2, one line on standard error that has these words, nothing else."""
-        self.assertEqual(result.returncode, 2, result)
-        self.assertEqual(result.stdout, "")
-        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
-        for word in words:
-            self.assertIn(word, result.stderr)
-
-    def names(self):
-        return sorted(str(p.relative_to(self.scratch)) for p in self.scratch.rglob("*"))
-
+class MusterPerf(Case):
     # ---- arguments
 
     def test_the_list_names_every_scenario_with_its_limit(self):
@@ -115,42 +92,6 @@ class MusterPerf(unittest.TestCase):
         self.assertEqual([entry["variant"] for entry in index["documents"]],
                          ["idle", "with_subscriber"])
 
-    def test_a_variant_is_compared_with_its_own_earlier_document(self):
-        small = ["memory", "--sessions", "20", "--repetitions", "2", "--variant"]
-        self.assertEqual(run(*small, "idle", "--out", self.scratch).returncode, 0)
-        result = run(*small, "idle", "--json", "--baseline", self.scratch)
-        self.assertEqual(result.returncode, 0, result)
-        verdict = json.loads(result.stdout)["baseline"]["metrics"]["operations_count"]["verdict"]
-        self.assertEqual(verdict, "same")
-        self.refused(run(*small, "with_checkpoint", "--baseline", self.scratch), "no report")
-
-    def test_a_sweep_shows_and_stores_a_growth_curve(self):
-        result = run("memory", "--variant", "idle", "--sweep", "--sessions", "1000,100,99999999",
-                     "--repetitions", 1, "--out", self.scratch)
-        self.assertEqual(result.returncode, 0, result)
-        self.assertIn("skipped: its limit is 1000000", result.stdout)
-        self.assertEqual(self.names(), ["growth-memory-idle.json", "index.json",
-                                        "memory-idle-100.json", "memory-idle-1000.json"])
-        document = json.loads((self.scratch / "growth-memory-idle.json").read_text())
-        self.assertEqual(document["kind"], "growth-curve")
-        points = document["curve"]["points"]
-        self.assertEqual([point["sessions"] for point in points], [100, 1000, 99999999])
-        self.assertEqual([point["passed"] for point in points], [True, True, None])
-        self.assertEqual(points[0]["ratio_to_100"], 1)
-        self.assertIsNone(points[2]["per_item"])
-
-    def test_a_sweep_prints_its_document_with_json(self):
-        result = run("memory", "--variant", "idle", "--sweep", "--sessions", "10",
-                     "--repetitions", 1, "--json", cwd=self.scratch)
-        self.assertEqual(json.loads(result.stdout)["curve"]["per_item_metric"],
-                         "bytes_per_session")
-        self.assertEqual(self.names(), [])
-
-    def test_a_sweep_of_nothing_or_against_a_baseline_is_refused(self):
-        self.refused(run("--sweep", cwd=self.scratch), "--sweep")
-        self.refused(run("memory", "--sweep", "--baseline", self.scratch), "--baseline")
-        self.refused(run("memory", "--sweep", "--sessions", "0", cwd=self.scratch), "session count")
-
     # ---- single workloads
 
     def test_work_prints_the_one_line_of_a_peer(self):
@@ -176,21 +117,6 @@ class MusterPerf(unittest.TestCase):
 
     # ---- documents
 
-    def test_documents_and_an_index_are_written(self):
-        out = self.scratch / "a" / "b"
-        result = run(*SMALL, "--out", out)
-        self.assertEqual(result.returncode, 0, result)
-        self.assertIn("queue_pressure_dropped_events_total", result.stdout)
-        self.assertEqual(sorted(p.name for p in out.iterdir()),
-                         ["index.json", "stream_pressure-1.json"])
-        index = json.loads((out / "index.json").read_text())
-        self.assertEqual(index["documents"], [{"file": "stream_pressure-1.json",
-                                               "scenario": "stream_pressure", "sessions": 1,
-                                               "passed": True}])
-        document = json.loads((out / "stream_pressure-1.json").read_text())
-        self.assertEqual(document["totals"]["queue_pressure_dropped_events_total"], 120)
-        self.assertEqual(len(document["repetitions"]), 2)
-
     def test_without_a_directory_documents_go_to_muster_reports(self):
         run(*SMALL, cwd=self.scratch)
         self.assertIn("muster-reports/stream_pressure-1.json", self.names())
@@ -205,21 +131,6 @@ class MusterPerf(unittest.TestCase):
     def test_what_is_named_twice_is_run_once(self):
         result = run("stream_pressure", *SMALL, "--json", cwd=self.scratch)
         self.assertEqual(json.loads(result.stdout)["scenario"]["sessions"], 1)
-
-    def test_earlier_documents_serve_as_a_baseline(self):
-        self.assertEqual(run(*SMALL, "--out", self.scratch).returncode, 0)
-        for baseline in (self.scratch, self.scratch / "stream_pressure-1.json"):
-            result = run(*SMALL, "--json", "--baseline", baseline)
-            self.assertEqual(result.returncode, 0, result)
-            metrics = json.loads(result.stdout)["baseline"]["metrics"]
-            self.assertEqual(metrics["events_received_total"]["verdict"], "same")
-
-    def test_what_is_no_baseline_is_refused(self):
-        broken = self.scratch / "broken.json"
-        broken.write_text('{"schema": "muster-rep')
-        self.refused(run(*SMALL, "--baseline", broken), "broken.json")
-        self.refused(run(*SMALL, "--baseline", self.scratch / "missing"), "missing")
-        self.refused(run(*SMALL, "--baseline", self.scratch), "no report")
 
     # ---- directories and disks
 
@@ -248,14 +159,11 @@ class MusterPerf(unittest.TestCase):
 
     def test_a_full_standard_output_is_an_error(self):
         with open("/dev/full", "w") as full:
-            result = subprocess.run([PROGRAM, *SMALL, "--json"], stdout=full,
+            result = subprocess.run([muster_perf_case.PROGRAM, *SMALL, "--json"], stdout=full,
                                     stderr=subprocess.PIPE, text=True, timeout=120, check=False)
         self.assertEqual(result.returncode, 2)
         self.assertIn("standard output", result.stderr)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
+    muster_perf_case.main(__doc__)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Validates muster-perf's JSON: `reports.py SCHEMA DIRECTORY` checks every document below DIRECTORY.
 
-The schema is JSON Schema 2020-12; a document that names another one (muster-peers) is checked with
-the file of that name beside SCHEMA. The index that stands beside the documents is not one of them.
-Prints "PASSED FAILED" as its last line. Needs python3-jsonschema.
+The schema is JSON Schema 2020-12; a document that names another one (muster-peers, or an index,
+muster-report-index) is checked with the file of that name beside SCHEMA. Prints "PASSED FAILED" as
+its last line. Needs python3-jsonschema.
 """
 
 import json
@@ -44,8 +44,6 @@ def main(schema_name, directory):
     validators = validators_in(schema_name)
     passed = failed = 0
     for file in sorted(Path(directory).rglob("*.json")):
-        if file.name == "index.json":
-            continue
         problem = problem_in(validators, file)
         if problem:
             print(f"{file}: {problem[:400]}")

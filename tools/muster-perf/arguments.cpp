@@ -48,8 +48,9 @@ constexpr const char* footer =
     "'sessions' the counters of the last repetition (null: not measured), 'thresholds' the "
     "checks.\n"
     "\n"
-    "Exit code: 0 when every check held, 1 when one did not, 2 for a wrong argument or a document\n"
-    "that could not be written.";
+    "Exit code: 0 when every check held, 1 when one did not or a run failed, 2 for a wrong "
+    "argument\n"
+    "or a document that could not be written.";
 
 [[noreturn]] void refuse(const std::string& sentence) {
     throw error{errc::configuration, sentence};
@@ -157,15 +158,34 @@ std::size_t repetitions_of(const raw_arguments& raw, const scenario& subject) {
     return count;
 }
 
+std::vector<std::size_t> sweep_counts_of(const raw_arguments& raw) {
+    auto counts = raw.sessions ? session_counts(*raw.sessions) : sweep_counts();
+    std::sort(counts.begin(), counts.end());
+    counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
+    return counts;
+}
+
+[[noreturn]] void refuse_count(const scenario& subject, std::size_t count) {
+    refuse(subject.name + " takes at most " + std::to_string(subject.max_sessions) + ' ' +
+           subject.counted + ", not " + std::to_string(count));
+}
+
+/// Counts above the limit are skipped, unless nothing is left.
+void check_sweep(const raw_arguments& raw, const scenario& subject) {
+    if (const auto least = sweep_counts_of(raw).front(); least > subject.max_sessions) {
+        refuse_count(subject, least);
+    }
+}
+
 std::vector<std::size_t> counts_for(const raw_arguments& raw, const scenario& subject) {
     if (raw.sweep) {
+        check_sweep(raw, subject);
         return {0};
     }
     const auto counts = raw.sessions ? session_counts(*raw.sessions) : subject.session_counts;
     for (const std::size_t count : counts) {
         if (count > subject.max_sessions) {
-            refuse(subject.name + " takes at most " + std::to_string(subject.max_sessions) + ' ' +
-                   subject.counted + ", not " + std::to_string(count));
+            refuse_count(subject, count);
         }
     }
     return counts;
@@ -188,6 +208,9 @@ std::vector<planned_run> plan(const raw_arguments& raw) {
 }
 
 void check_combination(const raw_arguments& raw) {
+    if (raw.list && raw.json) {
+        refuse("--list prints a table for people; leave --json out");
+    }
     if (raw.scale && !raw.names.empty()) {
         refuse("--scale stands for all scenarios at scale; name some, or leave the names out");
     }
@@ -208,8 +231,7 @@ arguments checked(const raw_arguments& raw) {
     result.list = raw.list;
     result.json = raw.json;
     if (raw.sweep) {
-        result.sweep = raw.sessions ? session_counts(*raw.sessions) : sweep_counts();
-        std::sort(result.sweep.begin(), result.sweep.end());
+        result.sweep = sweep_counts_of(raw);
     }
     if (raw.out == "") {
         refuse("--out needs the name of a directory");
@@ -241,7 +263,9 @@ void declare(CLI::App& app, raw_arguments& raw) {
                    "Where the documents go (made if missing), with an index.json; muster-reports "
                    "here if not given, nowhere with --json alone")
         ->type_name("DIR");
-    app.add_flag("--json", raw.json, "Print the documents to standard output, and nothing else");
+    app.add_flag("--json", raw.json,
+                 "Print the documents to standard output, each on a line of its own, and nothing "
+                 "else");
     app.add_option("--baseline", raw.baseline,
                    "Earlier documents to compare with: a file, or a directory of them")
         ->type_name("FILE|DIR");

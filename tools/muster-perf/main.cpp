@@ -12,6 +12,8 @@
 
 #include <muster/error.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -26,6 +28,15 @@ namespace {
 constexpr int checks_held = 0;
 constexpr int check_failed = 1;
 constexpr int not_done = 2;
+
+std::string title_of(const scenario& subject, std::size_t sessions) {
+    return subject.title() + " with " + std::to_string(sessions) + ' ' + subject.counted;
+}
+
+/// A document as a line of its own: JSON Lines, so that readers need not find out where one ends.
+std::string one_line(const std::string& document) {
+    return nlohmann::ordered_json::parse(document).dump() + '\n';
+}
 
 /// Where reports go as they are made; everything is opened before anything runs.
 class reporter {
@@ -48,22 +59,29 @@ public:
             directory_->write(document);
         }
         if (json_) {
-            write_to_standard_output(to_json(document));
+            write_to_standard_output(one_line(to_json(document)));
         }
         reports_.push_back(std::move(document));
     }
 
-    /// The points as documents like any other, and the curve.
-    void take(growth_curve curve) {
-        for (auto& point : curve.points) {
-            if (directory_ && point.measured) {
-                directory_->write(*point.measured);
-            }
+    /// One point of a curve that is under way: a document like any other.
+    void take(const growth_point& point, const scenario& subject) {
+        if (!point.failed.empty()) {
+            fail(subject, point.sessions, point.failed);
+        } else if (directory_ && point.measured) {
+            directory_->write(*point.measured);
         }
+    }
+
+    void take(growth_curve curve) {
         if (directory_) {
             directory_->write(curve);
         }
-        write_to_standard_output(json_ ? to_json(curve) : growth_table(curve) + '\n');
+        write_to_standard_output(json_ ? one_line(to_json(curve)) : growth_table(curve) + '\n');
+        if (!curve.measured()) {
+            std::cerr << curve.subject->title() << ": none of these counts could be measured\n";
+        }
+        all_passed_ = all_passed_ && curve.passed();
         for (auto& point : curve.points) {
             if (point.measured) {
                 swept_.push_back(std::move(*point.measured));
@@ -71,17 +89,23 @@ public:
         }
     }
 
-    /// Prints the table and says whether all checks held.
-    bool finish() {
+    /// A run that came to nothing.
+    void fail(const scenario& subject, std::size_t sessions, const std::string& reason) {
+        std::cerr << title_of(subject, sessions) << " failed: " << reason << '\n';
+        all_passed_ = false;
         if (directory_) {
-            directory_->write_index();
+            directory_->note_failure(subject, sessions, reason);
         }
+    }
+
+    /// Prints the table and says whether everything ran and all checks held.
+    bool finish() {
         if (!json_ && !reports_.empty()) {
             write_to_standard_output(figures_table(reports_));
         }
         const auto failed = failed_checks(reports_) + failed_checks(swept_);
         std::cerr << failed;
-        return failed.empty();
+        return all_passed_ && failed.empty();
     }
 
     static void write_to_standard_output(const std::string& text) {
@@ -108,76 +132,56 @@ private:
     std::optional<report_directory> directory_;
     std::vector<report> reports_;
     std::vector<report> swept_; ///< in curves, which are printed as they are made
+    bool all_passed_ = true;    ///< as far as no check says it
 };
-
-std::string title_of(const planned_run& run) {
-    const std::string count =
-        run.sessions == 0 ? "more and more " : std::to_string(run.sessions) + ' ';
-    return run.subject->title() + " with " + count + run.subject->counted;
-}
 
 /// What is printed while the `number`-th of so many repetitions runs.
 std::string progress_of(const scenario& subject, std::size_t sessions, std::size_t number,
                         std::size_t of) {
-    return title_of({&subject, sessions, of}) + ": " +
+    return title_of(subject, sessions) + ": " +
            (number == 0 ? "warming up" : std::to_string(number) + " of " + std::to_string(of));
 }
 
-/// What `work` returns; nothing if the scenario itself failed, which is said.
-template <typename Work>
-auto attempt(const planned_run& run, progress_line& progress, Work work)
-    -> std::optional<decltype(work())> {
+void measure(const planned_run& run, progress_line& progress, reporter& reports) {
+    std::optional<report> document;
     try {
-        return work();
+        document = run_scenario(
+            *run.subject, run.sessions, run.repetitions, [&](std::size_t number, std::size_t of) {
+                progress.show(progress_of(*run.subject, run.sessions, number, of));
+            });
     } catch (const std::exception& problem) {
         progress.clear();
-        std::cerr << title_of(run) << " failed: " << problem.what() << '\n';
-        return std::nullopt;
+        return reports.fail(*run.subject, run.sessions, problem.what());
     }
+    progress.clear();
+    reports.take(std::move(*document));
 }
 
-bool measure(const planned_run& run, progress_line& progress, reporter& reports) {
-    const auto& subject = *run.subject;
-    auto document = attempt(run, progress, [&] {
-        return run_scenario(subject, run.sessions, run.repetitions,
-                            [&](std::size_t number, std::size_t of) {
-                                progress.show(progress_of(subject, run.sessions, number, of));
-                            });
-    });
-    if (document) {
-        reports.take(std::move(*document));
-    }
-    return document.has_value();
-}
-
-bool measure_growth(const planned_run& run, const std::vector<std::size_t>& counts,
+void measure_growth(const planned_run& run, const std::vector<std::size_t>& counts,
                     progress_line& progress, reporter& reports) {
     const auto& subject = *run.subject;
-    auto curve = attempt(run, progress, [&] {
-        return sweep(subject, counts, run.repetitions,
-                     [&](std::size_t sessions, std::size_t number, std::size_t of) {
-                         progress.show(progress_of(subject, sessions, number, of));
-                     });
-    });
-    progress.clear();
-    if (curve) {
-        reports.take(std::move(*curve));
-    }
-    return curve.has_value();
+    const sweep_observer observe{[&](std::size_t sessions, std::size_t number, std::size_t of) {
+                                     progress.show(progress_of(subject, sessions, number, of));
+                                 },
+                                 [&](const growth_point& point) {
+                                     progress.clear();
+                                     reports.take(point, subject);
+                                 }};
+    reports.take(sweep(subject, counts, run.repetitions, observe));
 }
 
 int run_plan(const arguments& wanted) {
     reporter reports{wanted};
     progress_line progress;
-    bool all_ran = true;
     for (const auto& run : wanted.plan) {
-        const bool ran = wanted.sweep.empty()
-                             ? measure(run, progress, reports)
-                             : measure_growth(run, wanted.sweep, progress, reports);
-        all_ran = all_ran && ran;
+        if (wanted.sweep.empty()) {
+            measure(run, progress, reports);
+        } else {
+            measure_growth(run, wanted.sweep, progress, reports);
+        }
     }
     progress.clear();
-    return reports.finish() && all_ran ? checks_held : check_failed;
+    return reports.finish() ? checks_held : check_failed;
 }
 
 int run(int argc, char** argv) {

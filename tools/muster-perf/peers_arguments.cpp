@@ -127,6 +127,9 @@ std::vector<peer_program> chosen_peers(const raw_peers_arguments& raw) {
 }
 
 peers_arguments checked(const raw_peers_arguments& raw) {
+    if (raw.list && raw.json) {
+        refuse("--list prints a table for people; leave --json out");
+    }
     peers_arguments result;
     result.list = raw.list;
     result.json = raw.json;
