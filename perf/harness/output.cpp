@@ -66,8 +66,12 @@ std::string baselines::file_for(std::string_view scenario, std::string_view vari
     return fs::exists(file) ? file.string() : "";
 }
 
-bool baselines::has(const scenario& subject, std::size_t sessions) const {
-    return !file_for(subject.name, subject.variant, sessions).empty();
+bool baselines::cover(const scenario& subject, std::size_t sessions) const {
+    report planned;
+    planned.scenario =
+        report_scenario{subject.name, sessions, subject.config(sessions), subject.variant};
+    compare(planned);
+    return planned.baseline.has_value();
 }
 
 void baselines::compare(report& current) const {

@@ -47,11 +47,12 @@ public:
     explicit baselines(std::string path);
 
     /// Puts the comparison into `current` if there is an earlier report of the same scenario and
-    /// session count. Throws `error` if there is one that cannot be read.
+    /// session count. Throws `error` if that one cannot be read (protocol: it is no report) or was
+    /// made with another config (configuration).
     void compare(report& current) const;
 
-    /// Whether there is anything to compare that load with.
-    [[nodiscard]] bool has(const scenario& subject, std::size_t sessions) const;
+    /// Whether there is anything to compare that load with. Throws as `compare`.
+    [[nodiscard]] bool cover(const scenario& subject, std::size_t sessions) const;
 
 private:
     [[nodiscard]] std::string file_for(std::string_view scenario, std::string_view variant,

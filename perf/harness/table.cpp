@@ -209,6 +209,31 @@ std::string failed_checks(const std::vector<report>& reports) {
     return text;
 }
 
+std::string regressions(const std::vector<report>& reports) {
+    std::string text;
+    for (const auto& each : reports) {
+        const auto compared =
+            each.baseline ? each.baseline->metrics : std::vector<baseline_metric>{};
+        for (const auto& [name, result] : compared) {
+            if (result.verdict == verdict::regressed) {
+                text += load_of(*each.scenario) + ": " + name + ' ' +
+                        formatted("%+.1f %% ", result.delta_pct.value_or(0)) +
+                        name_of(result.verdict) + '\n';
+            }
+        }
+    }
+    return text;
+}
+
+std::string to_text(const std::vector<baseline_difference>& differences) {
+    std::string text;
+    for (const auto& each : differences) {
+        text += (text.empty() ? "" : "; ") + each.field + " was " + each.baseline + " and is " +
+                each.now;
+    }
+    return text;
+}
+
 namespace {
 
 std::string list_of(scenario_group group) {

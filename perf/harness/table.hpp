@@ -44,6 +44,12 @@ private:
 /// One line for each check that does not hold.
 [[nodiscard]] std::string failed_checks(const std::vector<report>& reports);
 
+/// One line for each metric that is worse than in its baseline.
+[[nodiscard]] std::string regressions(const std::vector<report>& reports);
+
+/// "run/build_type was release and is debug; ...".
+[[nodiscard]] std::string to_text(const std::vector<baseline_difference>& differences);
+
 /// What can be run, in its two groups: name and variant, session counts, limit, purpose.
 [[nodiscard]] std::string scenario_list();
 

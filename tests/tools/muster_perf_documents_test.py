@@ -211,6 +211,54 @@ class Documents(Case):
         self.assertEqual(verdict, "same")
         self.refused(run(*small, "with_checkpoint", "--baseline", self.scratch), "no report")
 
+    def test_another_config_is_not_compared(self):
+        self.assertEqual(run(*MEMORY, "--sessions", "10,20", "--out", self.scratch).returncode, 0)
+        self.change("memory-idle-10.json", lambda document: document["scenario"]["config"].update(
+            session_capacity_count=7))
+        reason = "session_capacity_count was 7 and is 256"
+        for baseline in (self.scratch, self.scratch / "memory-idle-10.json"):
+            self.refused(run(*MEMORY, "--sessions", 10, "--json", "--baseline", baseline),
+                         "memory-idle-10.json", reason)
+        both = [*MEMORY, "--sessions", "10,20", "--json", "--baseline", self.scratch]
+        result = run(*both)
+        self.assertEqual(result.returncode, 0, result)
+        self.assertEqual(result.stderr.count(reason), 1)
+        baselines = [json.loads(line)["baseline"] for line in result.stdout.splitlines()]
+        self.assertEqual([each is None for each in baselines], [True, False])
+        self.assertEqual(run(*both, "--check-baseline").returncode, 1)
+
+    def test_another_build_or_machine_is_warned_of(self):
+        loads = [*MEMORY, "--sessions", "10,20"]
+        self.assertEqual(run(*loads, "--out", self.scratch).returncode, 0)
+        result = run(*loads, "--json", "--baseline", self.scratch)
+        self.assertEqual(result.stderr, "")
+        self.assertEqual(json.loads(result.stdout.splitlines()[0])["baseline"]["differences"], [])
+        for name in ("memory-idle-10.json", "memory-idle-20.json"):
+            self.change(name, lambda document: (document["run"].update(sanitizers=["thread"]),
+                                                document["environment"].update(cpu_model="Z80")))
+        result = run(*loads, "--baseline", self.scratch, "--out", self.scratch / "now")
+        self.assertEqual(result.returncode, 0, result)
+        self.assertEqual(result.stderr.count("\n"), 1, "the same for both, so said once")
+        self.assertIn("environment/cpu_model was Z80 and is", result.stderr)
+        found = self.document("now/memory-idle-10.json")["baseline"]["differences"]
+        self.assertEqual([each["field"] for each in found],
+                         ["run/sanitizers", "environment/cpu_model"])
+        self.all_fit_their_schema()
+
+    def test_a_regression_fails_where_that_is_asked_for(self):
+        four = [*MEMORY[:3], "--sessions", 10, "--repetitions", 4]
+        self.assertEqual(run(*four, "--out", self.scratch).returncode, 0)
+        compared = [*four, "--json", "--baseline", self.scratch]
+        for bytes_before, expected in ((1_000, 1), (1e12, 0)):
+            self.change("memory-idle-10.json", lambda document: [
+                repetition.update(samples={"peak_rss_bytes": bytes_before})
+                for repetition in document["repetitions"]])
+            self.assertEqual(run(*compared).returncode, 0)
+            result = run(*compared, "--check-baseline")
+            self.assertEqual(result.returncode, expected, result)
+            self.assertEqual("with 10 sessions: peak_rss_bytes +" in result.stderr, expected == 1)
+        self.refused(run(*SMALL, "--check-baseline", cwd=self.scratch), "--baseline")
+
 
 if __name__ == "__main__":
     muster_perf_case.main(__doc__)

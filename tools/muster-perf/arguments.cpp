@@ -48,9 +48,9 @@ constexpr const char* footer =
     "'sessions' the counters of the last repetition (null: not measured), 'thresholds' the "
     "checks.\n"
     "\n"
-    "Exit code: 0 when every check held, 1 when one did not or a run failed, 2 for a wrong "
-    "argument\n"
-    "or a document that could not be written.";
+    "Exit code: 0 when every check held, 1 when one did not or a run failed (or, with\n"
+    "--check-baseline, when a metric regressed), 2 for a wrong argument or a document that could\n"
+    "not be written.";
 
 [[noreturn]] void refuse(const std::string& sentence) {
     throw error{errc::configuration, sentence};
@@ -67,6 +67,7 @@ struct raw_arguments {
     bool json = false;
     bool scale = false;
     bool sweep = false;
+    bool check_baseline = false;
 };
 
 std::size_t positive_number(std::string_view text, const std::string& what) {
@@ -223,6 +224,9 @@ void check_combination(const raw_arguments& raw) {
     if (raw.sweep && raw.baseline) {
         refuse("--sweep compares its points with each other; leave --baseline out");
     }
+    if (raw.check_baseline && !raw.baseline) {
+        refuse("--check-baseline needs --baseline, with earlier documents");
+    }
 }
 
 arguments checked(const raw_arguments& raw) {
@@ -238,6 +242,7 @@ arguments checked(const raw_arguments& raw) {
     }
     result.out = raw.out || raw.json ? raw.out : default_directory;
     result.baseline = raw.baseline;
+    result.check_baseline = raw.check_baseline;
     result.plan = plan(raw);
     return result;
 }
@@ -267,8 +272,12 @@ void declare(CLI::App& app, raw_arguments& raw) {
                  "Print the documents to standard output, each on a line of its own, and nothing "
                  "else");
     app.add_option("--baseline", raw.baseline,
-                   "Earlier documents to compare with: a file, or a directory of them")
+                   "Earlier documents to compare with: a file, or a directory of them. Another "
+                   "build or machine is warned of; another config is not compared")
         ->type_name("FILE|DIR");
+    app.add_flag("--check-baseline", raw.check_baseline,
+                 "A metric that regressed (with 95 % confidence, each), or a document of another "
+                 "config, is exit code 1");
 }
 
 int complain(const std::string& sentence) {

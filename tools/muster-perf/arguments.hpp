@@ -23,6 +23,7 @@ struct arguments {
     std::vector<std::size_t> sweep; ///< its session counts; empty: it is none
     std::optional<std::string> out; ///< nothing: no documents are written
     std::optional<std::string> baseline;
+    bool check_baseline = false; ///< a regression is a failure
     std::vector<planned_run> plan;
 };
 

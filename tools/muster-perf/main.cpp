@@ -18,6 +18,7 @@
 #include <exception>
 #include <iostream>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,7 +42,8 @@ std::string one_line(const std::string& document) {
 /// Where reports go as they are made; everything is opened before anything runs.
 class reporter {
 public:
-    explicit reporter(const arguments& wanted) : json_{wanted.json} {
+    explicit reporter(const arguments& wanted)
+        : json_{wanted.json}, check_baseline_{wanted.check_baseline} {
         if (wanted.baseline) {
             baselines_.emplace(*wanted.baseline);
             check_baselines(wanted);
@@ -53,7 +55,7 @@ public:
 
     void take(report document) {
         if (baselines_) {
-            baselines_->compare(document);
+            compare(document);
         }
         if (directory_) {
             directory_->write(document);
@@ -103,7 +105,8 @@ public:
         if (!json_ && !reports_.empty()) {
             write_to_standard_output(figures_table(reports_));
         }
-        const auto failed = failed_checks(reports_) + failed_checks(swept_);
+        const auto failed = failed_checks(reports_) + failed_checks(swept_) +
+                            (check_baseline_ ? regressions(reports_) : std::string{});
         std::cerr << failed;
         return all_passed_ && failed.empty();
     }
@@ -116,23 +119,54 @@ public:
     }
 
 private:
+    /// Before anything runs: is there something to compare with?
     void check_baselines(const arguments& wanted) const {
+        bool found = false;
+        auto reason = *wanted.baseline + " has no report of what is to be run; name a file or "
+                                         "directory that muster-perf wrote for it";
         for (const auto& run : wanted.plan) {
-            if (baselines_->has(*run.subject, run.sessions)) {
-                return;
+            try {
+                found = baselines_->cover(*run.subject, run.sessions) || found;
+            } catch (const error& problem) {
+                if (problem.code() != errc::configuration) {
+                    throw;
+                }
+                reason = problem.what();
             }
         }
-        throw error{errc::configuration, *wanted.baseline +
-                                             " has no report of what is to be run; name a file or "
-                                             "directory that muster-perf wrote for it"};
+        if (!found) {
+            throw error{errc::configuration, reason};
+        }
+    }
+
+    /// The report of another load is not compared with, which `--check-baseline` does not let pass.
+    void compare(report& document) {
+        try {
+            baselines_->compare(document);
+        } catch (const error& problem) {
+            std::cerr << "muster-perf: not compared: " << problem.what() << '\n';
+            all_passed_ = all_passed_ && !check_baseline_;
+        }
+        warn_of_differences(document.baseline.value_or(baseline_result{}));
+    }
+
+    /// Once, if it is the same for all documents.
+    void warn_of_differences(const baseline_result& compared) {
+        const auto text = to_text(compared.differences);
+        if (!text.empty() && warned_of_.insert(text).second) {
+            std::cerr << "muster-perf: warning: " << compared.file
+                      << " was not measured as now, so its verdicts say little: " << text << '\n';
+        }
     }
 
     bool json_;
+    bool check_baseline_;
     std::optional<baselines> baselines_;
     std::optional<report_directory> directory_;
     std::vector<report> reports_;
     std::vector<report> swept_; ///< in curves, which are printed as they are made
-    bool all_passed_ = true;    ///< as far as no check says it
+    std::set<std::string> warned_of_;
+    bool all_passed_ = true; ///< as far as no check says it
 };
 
 /// What is printed while the `number`-th of so many repetitions runs.
