@@ -199,6 +199,7 @@ compile() {
     ninja -C "build/$name" -j "$jobs" "$@" >&2 || return 1
 }
 
-# Without --werror: what a newer compiler warns of is no reason not to measure.
+# What a newer compiler warns of is no reason not to measure, but for MUSTER_WERROR=1, as in CI.
 release_options=(--buildtype=release -Ddefault_library=static -Dtests=disabled
     -Dtools=enabled)
+[ -z "${MUSTER_WERROR:-}" ] || release_options+=(--werror)

@@ -69,7 +69,7 @@ class Scripts(unittest.TestCase):
                   "HAS_BOOST": "", "ARCHIVE_1_81": "1.81.0-5", "ARCHIVE": "1.74.0.3",
                   **environment}
         kept = {name: value for name, value in os.environ.items()
-                if name not in ("MUSTER_JOBS", "CXX", "BOOST_ROOT")}
+                if name not in ("MUSTER_JOBS", "MUSTER_WERROR", "CXX", "BOOST_ROOT")}
         self.log.write_text("")
         return subprocess.run([self.top / "tools" / script, *arguments], cwd=self.elsewhere,
                               env={**kept, **wanted}, capture_output=True, text=True, timeout=60,
@@ -111,6 +111,8 @@ class Scripts(unittest.TestCase):
     def test_warnings_are_errors_where_is_tested_and_nowhere_else(self):
         self.run_script("--list")
         self.assertNotIn("--werror", self.calls("meson")[0])
+        self.run_script("--list", MUSTER_WERROR="1")
+        self.assertIn("--werror", self.calls("meson")[0])
         self.run_script("--build", "asan", script="test")
         self.assertIn("--werror", self.calls("meson")[0])
 
