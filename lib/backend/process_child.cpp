@@ -1,5 +1,6 @@
 #include "process_child.hpp"
 
+#include <muster/detail/later.hpp>
 #include <muster/error.hpp>
 
 #include <sys/wait.h>
@@ -8,16 +9,6 @@
 #include <utility>
 
 namespace muster::detail {
-namespace {
-
-using time_point = change_signal::clock::time_point;
-
-/// `start + wait`, as far as the clock can count.
-time_point after(time_point start, std::chrono::nanoseconds wait) {
-    return wait < time_point::max() - start ? start + wait : time_point::max();
-}
-
-} // namespace
 
 /// Connects the streams to the sink for as long as `run` runs.
 class process_child::reading {
@@ -120,7 +111,7 @@ session_awaitable<bool> process_child::until(condition met, clock::time_point de
 }
 
 session_awaitable<bool> process_child::gone_within(std::chrono::nanoseconds grace) {
-    const auto deadline = after(clock::now(), grace);
+    const auto deadline = later(clock::now(), grace);
     const bool gone = co_await until(&process_child::is_settled, deadline);
     if (!gone) {
         co_await throw_if_cancelled();
@@ -138,7 +129,7 @@ session_awaitable<> process_child::run(event_sink& sink) {
     if (!exited_ && !is_settled() && !climbing_) {
         co_await climb();
     }
-    co_await until(&process_child::is_drained, after(exit_time_, settings_.drain));
+    co_await until(&process_child::is_drained, later(exit_time_, settings_.drain));
     co_await settle();
     const bool cancelled = co_await is_cancelled();
     if (!abandoned_ && !cancelled) {

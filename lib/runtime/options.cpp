@@ -6,6 +6,8 @@
 namespace muster {
 namespace {
 
+constexpr double min_spawns_per_second = 1e-9; // what is between two must fit into nanoseconds
+
 [[noreturn]] void reject(const char* what) {
     throw error{errc::configuration, what};
 }
@@ -25,8 +27,10 @@ void restart_policy::validate() const {
 }
 
 void admission_limits::validate() const {
-    if (!std::isfinite(max_spawns_per_second) || max_spawns_per_second < 0) {
-        reject("the spawn rate must be a number of at least 0; 0 means no limit");
+    const bool in_range =
+        max_spawns_per_second >= min_spawns_per_second && std::isfinite(max_spawns_per_second);
+    if (max_spawns_per_second != 0 && !in_range) {
+        reject("the spawn rate must be at least 1e-9 a second; 0 means no limit");
     }
 }
 

@@ -1,6 +1,8 @@
 #include "runtime_core.hpp"
 #include "session_extras.hpp"
 
+#include <muster/detail/later.hpp>
+
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -125,7 +127,7 @@ void session::watch_silence() {
     if (!watch) {
         watch = std::make_unique<silence_watch>(extra->supervision->silence, core_->timers());
     }
-    watch->timer.expires_at(watch->last_event + watch->policy.after);
+    watch->timer.expires_at(later(watch->last_event, watch->policy.after));
     watch->timer.async_wait(
         asio::bind_executor(executor(), [self = session_ptr{this}](sys::error_code cancelled) {
             if (!cancelled && !is_terminal(self->status())) {

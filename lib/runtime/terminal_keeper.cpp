@@ -2,6 +2,8 @@
 
 #include "runtime_core.hpp"
 
+#include <muster/detail/later.hpp>
+
 #include <utility>
 
 namespace muster::detail {
@@ -36,7 +38,7 @@ void terminal_keeper::look() {
     if (kept_.empty() || limits_.max_age.count() == 0) {
         return;
     }
-    next_.expires_at(kept_.front().since + limits_.max_age);
+    next_.expires_at(later(kept_.front().since, limits_.max_age));
     next_.async_wait([this](sys::error_code cancelled) {
         if (!cancelled) {
             const std::lock_guard lock{mutex_};

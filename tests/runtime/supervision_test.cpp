@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <limits>
+
 namespace {
 
 using namespace muster;
@@ -182,6 +184,20 @@ BOOST_AUTO_TEST_CASE(terminal_sessions_beyond_the_count_are_removed_oldest_first
     BOOST_TEST(f.total(counter::killed_events_total) == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(a_limit_beyond_all_time_is_never_reached) {
+    runtime_options options;
+    options.terminal.max_age = std::chrono::nanoseconds::max();
+    runtime_fixture f{script{}.idle(), options};
+    auto watched = spawn_options{};
+    watched.silence = {std::chrono::nanoseconds::max(), silence_policy::action::kill};
+    f.spawn("a", watched);
+    f.spawn("b");
+    f.wait(f.subject->kill("b"));
+    f.clock.advance(1000h);
+    BOOST_TEST(f.wait(f.subject->list()).size() == 2u);
+    BOOST_TEST((f.wait(f.subject->status("a")).status == session_status::running));
+}
+
 BOOST_AUTO_TEST_CASE(terminal_sessions_are_removed_when_they_are_old) {
     runtime_options options;
     options.terminal.max_age = 10s;
@@ -270,6 +286,21 @@ BOOST_AUTO_TEST_CASE(who_waits_to_be_spawned_is_refused_at_shutdown) {
     f.wait(f.subject->shutdown(1s));
     BOOST_REQUIRE(waiting.ready());
     BOOST_CHECK_THROW(waiting.get(), error);
+}
+
+BOOST_AUTO_TEST_CASE(a_spawn_rate_is_off_or_within_bounds) {
+    for (const double rate : {-1.0, 1e-11, 1e-320, std::numeric_limits<double>::infinity()}) {
+        runtime_options options;
+        options.admission.max_spawns_per_second = rate;
+        BOOST_CHECK_THROW(options.validate(), error);
+    }
+    runtime_options options;
+    options.admission.max_spawns_per_second = 1e-9;
+    runtime_fixture f{script{}.idle(), options};
+    f.spawn("a");
+    auto waiting = f.start(f.subject->spawn(spawn_request{"b"}));
+    f.clock.advance(1000h);
+    BOOST_TEST(!waiting.ready());
 }
 
 BOOST_AUTO_TEST_CASE(memory_above_the_mark_holds_spawns_back) {

@@ -110,6 +110,25 @@ BOOST_AUTO_TEST_CASE(a_restarted_interval_ticks_first_at_the_given_point) {
     require_tick(ticks, 10ms, 13ms);
 }
 
+BOOST_AUTO_TEST_CASE(a_period_beyond_all_time_never_ends) {
+    for (const auto policy : {missed_ticks::skip, missed_ticks::delay}) {
+        interval ticks{*service, wheel_service::duration::max(), policy};
+        start = clock.now();
+        const auto calls = probe.calls();
+        ticks.async_tick(probe.handler());
+        clock.advance(1000h);
+        BOOST_TEST(probe.calls() == calls);
+        ticks.restart_at(start);
+        clock.advance(0ms); // the wait is aborted
+        require_tick(ticks, 0ms, 0ms);
+        ticks.async_tick(probe.handler());
+        clock.advance(1000h);
+        BOOST_TEST(probe.calls() == calls + 2);
+        ticks.cancel();
+        clock.advance(0ms);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_tick_completes_on_the_handlers_executor) {
     interval ticks{*service, 10ms};
     auto strand = asio::make_strand(loop.get_executor());

@@ -50,13 +50,13 @@ public:
     std::size_t max_sessions = 0; ///< sessions that exist, terminal ones included; 0: no limit
     std::size_t max_concurrent_spawns =
         0; ///< more wait in a queue, first come first served; 0: no limit
-    double max_spawns_per_second = 0; ///< more wait in the queue; 0: no limit
+    double max_spawns_per_second = 0; ///< more wait in the queue; at least 1e-9; 0: no limit
     std::uint64_t memory_high_water_bytes =
         0; ///< resident bytes above which spawns wait; 0: no limit
 
     admission_limits() = default;
 
-    /// Throws `error{errc::configuration}`: a negative or non-finite rate.
+    /// Throws `error{errc::configuration}`: a rate that is neither 0 nor at least 1e-9 and finite.
     void validate() const;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/later.hpp>
 #include <muster/time/wheel_timer.hpp>
 
 #include <cstdint>
@@ -40,12 +41,12 @@ public:
     using time_point = wheel_service::time_point;
 
     /// The first tick is due one period from now. A period that is not positive counts as one
-    /// nanosecond: every tick of the wheel.
+    /// nanosecond: every tick of the wheel. A tick beyond what the clock can count never comes.
     basic_interval(const Executor& executor, const wheel_service& service, duration period,
                    missed_ticks policy = missed_ticks::skip)
         : timer_{executor, service}, period_{period > duration::zero() ? period : duration{1}},
           policy_{policy} {
-        restart_at(timer_.state().source().now() + period_);
+        restart_at(detail::later(timer_.state().source().now(), period_));
     }
     explicit basic_interval(const wheel_service& service, duration period,
                             missed_ticks policy = missed_ticks::skip) requires
@@ -107,8 +108,8 @@ private:
         if (policy_ == missed_ticks::skip) {
             planned.due += static_cast<duration::rep>(planned.missed) * period_;
         }
-        const bool anew = policy_ == missed_ticks::delay && now > next_ + period_;
-        after_ = (anew ? now : planned.due) + period_;
+        const bool anew = policy_ == missed_ticks::delay && now > detail::later(next_, period_);
+        after_ = detail::later(anew ? now : planned.due, period_);
         timer_.expiry_ = planned.due;
         return planned;
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <muster/detail/later.hpp>
 #include <muster/time/detail/wait_op.hpp>
 #include <muster/time/detail/wheel_state.hpp>
 #include <muster/time/wheel_service.hpp>
@@ -91,9 +92,7 @@ public:
     }
     /// As `expires_at`, from the source's time now on; a sum that overflows means "never".
     std::size_t expires_after(duration after) {
-        const time_point now = state().source().now();
-        const bool fits = after <= duration::zero() || now < time_point::max() - after;
-        return expires_at(fits ? now + after : time_point::max());
+        return expires_at(detail::later(state().source().now(), after));
     }
 
     /// Completes every wait with operation_aborted; returns how many. A wait that has expired, but
