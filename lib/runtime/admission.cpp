@@ -73,15 +73,17 @@ void admission::let_in() {
         waiting_.wake_one();
     }
     const auto later = waiting_.empty() ? std::nullopt : rule_.ask_again(now);
-    if (later) {
-        again_.expires_after(*later);
-        again_.async_wait([this](boost::system::error_code cancelled) {
-            if (!cancelled) {
-                const std::lock_guard lock{mutex_};
-                let_in();
-            }
-        });
+    if (!later) {
+        again_.cancel();
+        return;
     }
+    again_.expires_after(*later);
+    again_.async_wait([this](boost::system::error_code cancelled) {
+        if (!cancelled) {
+            const std::lock_guard lock{mutex_};
+            let_in();
+        }
+    });
 }
 
 } // namespace muster::detail

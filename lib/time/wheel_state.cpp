@@ -114,6 +114,7 @@ std::size_t wheel_state::cancel_one_wait(waiting_entry& entry) {
         return 0;
     }
     take_one(*first, others);
+    disarm_if_empty();
     let_go(lock, others, wait_op_base::outcome::aborted);
     return 1;
 }

@@ -288,6 +288,18 @@ BOOST_AUTO_TEST_CASE(who_waits_to_be_spawned_is_refused_at_shutdown) {
     BOOST_CHECK_THROW(waiting.get(), error);
 }
 
+BOOST_AUTO_TEST_CASE(a_shutdown_leaves_nothing_to_wake_up_for) {
+    runtime_options options;
+    options.admission.max_spawns_per_second = 0.001;
+    runtime_fixture f{script{}.idle(), options};
+    f.spawn("a");
+    auto waiting = f.start(f.subject->spawn(spawn_request{"b"}));
+    f.settle();
+    f.wait(f.subject->shutdown(1s));
+    BOOST_TEST(waiting.ready());
+    BOOST_TEST(!f.clock.next_alarm());
+}
+
 BOOST_AUTO_TEST_CASE(a_spawn_rate_is_off_or_within_bounds) {
     for (const double rate : {-1.0, 1e-11, 1e-320, std::numeric_limits<double>::infinity()}) {
         runtime_options options;

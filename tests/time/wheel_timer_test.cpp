@@ -104,6 +104,15 @@ BOOST_AUTO_TEST_CASE(cancel_aborts_all_and_cancel_one_the_first) {
     BOOST_TEST(service->size() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(a_timer_whose_waits_were_all_cancelled_keeps_nothing_running) {
+    for (const bool one_by_one : {true, false}) {
+        timer->expires_after(1h);
+        timer->async_wait(probe.handler());
+        BOOST_TEST((one_by_one ? timer->cancel_one() : timer->cancel()) == 1U);
+        BOOST_TEST(!clock.next_alarm());
+    }
+}
+
 BOOST_AUTO_TEST_CASE(setting_the_expiry_aborts_waits_and_the_timer_stays_usable) {
     timer->expires_after(5ms);
     timer->async_wait(probe.handler());
