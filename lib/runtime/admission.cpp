@@ -1,5 +1,7 @@
 #include "admission.hpp"
 
+#include "runtime_core.hpp"
+
 #include <algorithm>
 #include <fstream>
 
@@ -45,9 +47,10 @@ std::optional<std::chrono::nanoseconds> admission_rule::ask_again(time_point now
     return next_start_ > now ? next_start_ - now : std::chrono::nanoseconds{0};
 }
 
-admission::admission(const admission_limits& limits, const wheel_service& timers)
-    : limits_anything_{admission_rule{limits}.limits_anything()}, rule_{limits}, timers_{timers},
-      again_{timers} {}
+admission::admission(runtime_core& core, const wheel_service& timers,
+                     const admission_limits& limits)
+    : core_{core}, limits_anything_{admission_rule{limits}.limits_anything()}, rule_{limits},
+      timers_{timers}, again_{timers} {}
 
 void admission::finished() {
     const std::lock_guard lock{mutex_};
@@ -78,7 +81,8 @@ void admission::let_in() {
         return;
     }
     again_.expires_after(*later);
-    again_.async_wait([this](boost::system::error_code cancelled) {
+    // An expired wait can no longer be cancelled, so it keeps us; `open_up` ends the others.
+    again_.async_wait([this, core = core_ptr{&core_}](boost::system::error_code cancelled) {
         if (!cancelled) {
             const std::lock_guard lock{mutex_};
             let_in();

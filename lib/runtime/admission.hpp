@@ -15,6 +15,8 @@
 
 namespace muster::detail {
 
+class runtime_core;
+
 /// The rule of admission, without a clock: who wants to spawn flows in, "now", "later" or "after
 /// somebody else" flows out.
 class admission_rule {
@@ -52,7 +54,7 @@ private:
 /// Where spawns wait for their turn: first come, first served. Owns those who wait. Thread-safe.
 class admission {
 public:
-    admission(const admission_limits& limits, const wheel_service& timers);
+    admission(runtime_core& core, const wheel_service& timers, const admission_limits& limits);
     admission(const admission&) = delete;
     admission& operator=(const admission&) = delete;
 
@@ -94,6 +96,7 @@ private:
 
     void let_in();
 
+    runtime_core& core_;
     const bool limits_anything_;
     std::atomic<std::uint64_t> served_{0};
     std::mutex mutex_; ///< guards what follows

@@ -39,7 +39,7 @@ runtime_core::runtime_core(asio::io_context& io, std::shared_ptr<backend> worker
       everyone_{settings_for<global_channel>(io, options.global_retention)},
       receipts_{io.get_executor()}, diagnostics_{io.get_executor()},
       timers_{make_timers(io, options)}, scheduler_{timers_, lock, clock_},
-      admission_{options.admission, timers_}, keeper_{*this, timers_, options.terminal} {}
+      admission_{*this, timers_, options.admission}, keeper_{*this, timers_, options.terminal} {}
 
 runtime_core::~runtime_core() = default;
 

@@ -39,7 +39,8 @@ void terminal_keeper::look() {
         return;
     }
     next_.expires_at(later(kept_.front().since, limits_.max_age));
-    next_.async_wait([this](sys::error_code cancelled) {
+    // An expired wait can no longer be cancelled, so it keeps us; `close` ends the others.
+    next_.async_wait([this, core = core_ptr{&core_}](sys::error_code cancelled) {
         if (!cancelled) {
             const std::lock_guard lock{mutex_};
             look();
@@ -48,12 +49,13 @@ void terminal_keeper::look() {
 }
 
 void terminal_keeper::remove(session_ptr over) {
-    core_.lock.async_lock([core = core_ptr{&core_}, over = std::move(over)](sys::error_code aborted,
-                                                                            const unique_lock&) {
-        if (!aborted) {
-            core->forget(*over);
-        }
-    });
+    // Takes the lock over, so that it goes before the core.
+    core_.lock.async_lock(
+        [core = core_ptr{&core_}, over = std::move(over)](sys::error_code aborted, unique_lock) {
+            if (!aborted) {
+                core->forget(*over);
+            }
+        });
 }
 
 void terminal_keeper::close() noexcept {

@@ -39,6 +39,7 @@ public:
         runtime_options options;
         options.time = &clock_;
         options.checkpoint = checkpoint_policy{1s};
+        options.terminal.max_age = 1h; // so that the runtime waits, too
         subject_.emplace(context, backend_, options);
         asio::co_spawn(context, run(), asio::detached);
     }
