@@ -66,6 +66,7 @@ void runtime_core::forget(session& removed) {
         move_focus(nullptr);
     }
     totals.fold(counted);
+    keeper_.forget(removed);
     sessions.remove(removed, counted);
 }
 

@@ -334,6 +334,7 @@ void session::finish(session_status status, event last_words) {
     const auto now = core_->clock().now();
     auto published = publish_status(last_words, core_->since_start(now));
     more().ended.store(now, std::memory_order_relaxed);
+    core_->session_ended(*this); // while nobody can remove it yet
     status_.store(status, std::memory_order_release);
     channel_.close();
     {
@@ -345,7 +346,6 @@ void session::finish(session_status status, event last_words) {
     if (stream_open_ && !killing_) {
         reap_later();
     }
-    core_->session_ended(*this);
 }
 
 /// The worker said that it is done, but it has not gone: make sure that it does. By post, since it

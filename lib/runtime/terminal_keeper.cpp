@@ -4,6 +4,7 @@
 
 #include <muster/detail/later.hpp>
 
+#include <iterator>
 #include <utility>
 
 namespace muster::detail {
@@ -18,8 +19,27 @@ void terminal_keeper::keep(session_ptr ended) {
     }
     const std::lock_guard lock{mutex_};
     if (!closed_) {
+        const auto* const key = ended.get();
         kept_.push_back({std::move(ended), timers_.state()->source().now()});
+        places_.emplace(key, std::prev(kept_.end()));
         look();
+    }
+}
+
+void terminal_keeper::forget(const session& removed) {
+    if (!limits_anything()) {
+        return;
+    }
+    std::list<kept> released; // not under the lock
+    const std::lock_guard lock{mutex_};
+    const auto found = places_.find(&removed);
+    if (found == places_.end()) {
+        return;
+    }
+    released.splice(released.end(), kept_, found->second);
+    places_.erase(found);
+    if (kept_.empty()) {
+        next_.cancel();
     }
 }
 
@@ -32,6 +52,7 @@ bool terminal_keeper::is_over(const kept& oldest, time_point now) const noexcept
 void terminal_keeper::look() {
     const auto now = timers_.state()->source().now();
     while (!kept_.empty() && is_over(kept_.front(), now)) {
+        places_.erase(kept_.front().session.get());
         remove(std::move(kept_.front().session));
         kept_.pop_front();
     }
@@ -59,10 +80,11 @@ void terminal_keeper::remove(session_ptr over) {
 }
 
 void terminal_keeper::close() noexcept {
-    std::deque<kept> released; // sessions may be freed here, so not under the lock
+    std::list<kept> released; // sessions may be freed here, so not under the lock
     const std::lock_guard lock{mutex_};
     closed_ = true;
     released.swap(kept_);
+    places_.clear();
     next_.cancel();
 }
 

@@ -5,8 +5,10 @@
 #include <muster/runtime/options.hpp>
 #include <muster/time/wheel_timer.hpp>
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include <chrono>
-#include <deque>
+#include <list>
 #include <mutex>
 
 namespace muster::detail {
@@ -22,7 +24,10 @@ public:
     terminal_keeper(const terminal_keeper&) = delete;
     terminal_keeper& operator=(const terminal_keeper&) = delete;
 
+    /// To be called before anybody may remove it.
     void keep(session_ptr ended);
+    /// It has been removed, perhaps by hand.
+    void forget(const session& removed);
     /// Lets go of all of them.
     void close() noexcept;
 
@@ -43,8 +48,9 @@ private:
     runtime_core& core_;
     const wheel_service& timers_;
     const terminal_retention limits_;
-    std::mutex mutex_; ///< guards what follows
-    std::deque<kept> kept_;
+    std::mutex mutex_;     ///< guards what follows
+    std::list<kept> kept_; ///< the oldest first
+    boost::unordered_flat_map<const session*, std::list<kept>::iterator> places_;
     wheel_timer next_;
     bool closed_ = false;
 };

@@ -184,6 +184,32 @@ BOOST_AUTO_TEST_CASE(terminal_sessions_beyond_the_count_are_removed_oldest_first
     BOOST_TEST(f.total(counter::killed_events_total) == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(a_session_removed_by_hand_does_not_count_any_more) {
+    runtime_options options;
+    options.terminal.max_count = 2;
+    runtime_fixture f{script{}.idle(), options};
+    for (const auto* id : {"a", "b", "c"}) {
+        f.spawn(id);
+    }
+    f.wait(f.subject->kill("a"));
+    f.wait(f.subject->kill("b"));
+    f.wait(f.subject->remove("b"));
+    f.wait(f.subject->kill("c"));
+    f.settle();
+    BOOST_TEST(f.wait(f.subject->list()).size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_removed_by_hand_leaves_nothing_to_wake_up_for) {
+    runtime_options options;
+    options.terminal.max_age = 1h;
+    runtime_fixture f{script{}.idle(), options};
+    f.spawn("a");
+    f.wait(f.subject->kill("a"));
+    BOOST_TEST(f.clock.next_alarm().has_value());
+    f.wait(f.subject->remove("a"));
+    BOOST_TEST(!f.clock.next_alarm());
+}
+
 BOOST_AUTO_TEST_CASE(a_limit_beyond_all_time_is_never_reached) {
     runtime_options options;
     options.terminal.max_age = std::chrono::nanoseconds::max();
