@@ -92,12 +92,16 @@ std::optional<prompt_receipt> session::apply(prompter::verdict verdict, bool per
     return receipt;
 }
 
+/// A prompt that somebody asked for is not held back by the focus. So it goes out, or ends with its
+/// worker, before another can stand for it.
 void session::send_deferred() {
-    if (status() != session_status::running || !prompter_.take_deferred(focused())) {
+    auto* const extra = if_more();
+    const bool asked_for = extra != nullptr && extra->deferred_text;
+    if (status() != session_status::running || !prompter_.take_deferred(focused() && !asked_for)) {
         return;
     }
     std::optional<std::string> own_words;
-    if (auto* extra = if_more()) {
+    if (asked_for) {
         own_words.swap(extra->deferred_text);
     }
     send_prompt(own_words ? *own_words : policy_->prompt, !own_words, core_->clock().now());

@@ -94,6 +94,7 @@ session_awaitable<> session::restart(session_ptr /*kept*/, std::string reason) {
 void session::announce_restart(std::string reason) {
     auto& extra = more();
     prompter_.reset();
+    extra.deferred_text.reset();
     turn_active_.store(false, std::memory_order_relaxed);
     std::uint32_t attempt = 0;
     {

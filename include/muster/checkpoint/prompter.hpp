@@ -33,7 +33,7 @@ public:
     [[nodiscard]] verdict requested(busy_action when_busy) noexcept;
 
     /// Whether a deferred prompt can go out now; if so it is in flight. Ask after each change of
-    /// state.
+    /// state. The focus holds back what was due, not what somebody asked for: pass false for that.
     [[nodiscard]] bool take_deferred(bool focused) noexcept;
 
     void turn_changed(bool active) noexcept { turn_active_ = active; }
