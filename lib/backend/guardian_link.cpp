@@ -2,6 +2,8 @@
 
 #include <muster/error.hpp>
 
+#include <boost/asio/post.hpp>
+
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -46,6 +48,10 @@ bool is_full(int code) {
     return code == EAGAIN || code == ENOBUFS || code == ETOOMANYREFS;
 }
 
+bool is_dead(int code) {
+    return code == EPIPE || code == ECONNRESET;
+}
+
 } // namespace
 
 guardian_link::guardian_link(asio::io_context& context) : socket_{context} {
@@ -53,7 +59,6 @@ guardian_link::guardian_link(asio::io_context& context) : socket_{context} {
 }
 
 void guardian_link::ensure_guardian() {
-    const std::lock_guard lock{mutex_};
     if (!socket_.is_open()) {
         socket_.assign(start_guardian().release());
     }
@@ -91,6 +96,7 @@ void guardian_link::dismiss() {
 std::uint64_t guardian_link::spawn(const std::shared_ptr<guardian_listener>& listener,
                                    spawn_descriptors fds, bool terminal) {
     const std::lock_guard lock{mutex_};
+    ensure_guardian();
     guard_request request;
     request.token = ++last_token_;
     request.terminal = terminal ? 1 : 0;
@@ -149,12 +155,30 @@ void guardian_link::send(const guard_request& request, spawn_descriptors fds) {
 void guardian_link::flush() {
     while (!unsent_.empty()) {
         const unsent& next = unsent_.front();
-        if (is_full(send_packet(socket_.native_handle(), next.request, next.fds))) {
+        const int code = send_packet(socket_.native_handle(), next.request, next.fds);
+        if (is_full(code)) {
             arm_writing();
             return;
         }
-        unsent_.pop_front(); // sent, or the guardian is dead, which reading will tell
+        if (code != 0 && !is_dead(code) && next.request.verb == guard_verb::spawn) {
+            refuse(next.request.token, code);
+        }
+        unsent_.pop_front(); // sent, or refused, or the guardian is dead, which reading will tell
     }
+}
+
+/// As the guardian would. By post: we hold the lock.
+void guardian_link::refuse(std::uint64_t token, int code) {
+    guard_report report;
+    report.news = guard_news::refused;
+    report.token = token;
+    report.value = code;
+    asio::post(socket_.get_executor(), [weak = entries_.extract(token).mapped().listener, report] {
+        if (const auto listener = weak.lock()) {
+            listener->hear(report);
+        }
+    });
+    live_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void guardian_link::arm_writing() {

@@ -45,17 +45,16 @@ public:
     /// The descriptors of a spawn request.
     using spawn_descriptors = std::array<unique_fd, spawn_fds>;
 
+    /// Starts a guardian. Throws `error{errc::process}`.
     explicit guardian_link(asio::io_context& context);
-
-    /// Starts a guardian unless one lives. Throws `error{errc::process}`.
-    void ensure_guardian();
 
     /// Spawns at a time are limited, for each holds many descriptors. True: go on, and give the
     /// permit back with `dismiss`. False: `hear_admitted` will follow, unless the listener dies.
     [[nodiscard]] bool admit(const std::shared_ptr<guardian_listener>& listener);
     void dismiss();
 
-    /// Asks for a child; `listener` hears of it until the token is abandoned.
+    /// Asks for a child; `listener` hears of it until the token is abandoned. Starts a guardian if
+    /// the last has died; throws `error{errc::process}` if there is none to be had.
     std::uint64_t spawn(const std::shared_ptr<guardian_listener>& listener, spawn_descriptors fds,
                         bool terminal);
 
@@ -85,8 +84,10 @@ private:
         spawn_descriptors fds;
     };
 
+    void ensure_guardian();
     void send(const guard_request& request, spawn_descriptors fds = {});
     void flush();
+    void refuse(std::uint64_t token, int code);
     void arm_reading();
     void arm_writing();
     void on_readable();

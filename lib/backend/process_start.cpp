@@ -79,7 +79,6 @@ session_awaitable<> process_child::start(const spawn_request& request) {
 }
 
 void process_child::pass_on(const spawn_request& request) {
-    guardian_->ensure_guardian();
     unique_fd directory = open_workdir(request);
     unique_fd image = make_command_file(request);
     child_streams streams = make_streams(id_, settings_);

@@ -1,0 +1,99 @@
+#include "../../lib/backend/guardian_link.hpp"
+
+#include "../../lib/backend/command_image.hpp"
+#include "process_world.hpp"
+
+#include <fcntl.h>
+
+#include <fstream>
+#include <string>
+
+namespace {
+
+using namespace muster;
+using namespace muster::test;
+using detail::guardian_link;
+
+/// Keeps what it hears.
+class recording_listener final : public detail::guardian_listener {
+public:
+    void hear(const detail::guard_report& report) override { last = report; }
+    void hear_lost() override { lost = true; }
+    void hear_admitted() override {}
+
+    [[nodiscard]] bool heard(detail::guard_news news) const { return last && last->news == news; }
+
+    std::optional<detail::guard_report> last;
+    bool lost = false;
+};
+
+guardian_link::spawn_descriptors descriptors_for(const spawn_request& request) {
+    guardian_link::spawn_descriptors fds;
+    fds[detail::fd_image] = detail::make_command_file(request);
+    fds[detail::fd_directory].reset(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (const auto stream : {detail::fd_in, detail::fd_out, detail::fd_err}) {
+        fds[stream].reset(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    }
+    return fds;
+}
+
+int parent_of(int pid) {
+    std::ifstream stat{"/proc/" + std::to_string(pid) + "/stat"};
+    std::string name;
+    char state = 0;
+    int parent = 0;
+    stat >> pid >> name >> state >> parent;
+    return parent;
+}
+
+struct fixture {
+    asio::io_context context;
+    std::shared_ptr<guardian_link> link = std::make_shared<guardian_link>(context);
+
+    /// Asks for a child that stays.
+    std::shared_ptr<recording_listener> spawn() {
+        return spawn(descriptors_for(process_world::shell("sleep 1000")));
+    }
+    std::shared_ptr<recording_listener> spawn(guardian_link::spawn_descriptors fds) {
+        auto listener = std::make_shared<recording_listener>();
+        link->spawn(listener, std::move(fds), false);
+        return listener;
+    }
+    template <typename Predicate>
+    void until(Predicate done) {
+        BOOST_REQUIRE(becomes_true([&] {
+            context.restart();
+            context.run_one_for(std::chrono::milliseconds{2});
+            return done();
+        }));
+    }
+};
+
+BOOST_AUTO_TEST_SUITE(backend)
+BOOST_FIXTURE_TEST_SUITE(guardian_requests, fixture)
+
+/// It may die after the last look at it and before the request.
+BOOST_AUTO_TEST_CASE(a_spawn_after_the_guardian_was_lost_gets_another) {
+    const auto first = spawn();
+    until([&] { return first->heard(detail::guard_news::spawned); });
+    ::kill(parent_of(first->last->pid), SIGKILL);
+    until([&] { return first->lost; });
+    const auto second = spawn();
+    until([&] { return second->heard(detail::guard_news::spawned); });
+    BOOST_TEST(link->live() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_spawn_that_cannot_be_asked_for_is_refused) {
+    const auto listener =
+        spawn(guardian_link::spawn_descriptors{}); // nothing that can be passed on
+    until([&] { return listener->heard(detail::guard_news::refused); });
+    BOOST_TEST(listener->last->value == EBADF);
+    BOOST_TEST(link->live() == 0u);
+    context.restart();
+    context.run(); // nothing is expected any more
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace
