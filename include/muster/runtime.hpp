@@ -62,8 +62,9 @@ struct shutdown_report {
 /// - waits for the registry's lock (a `co_await` point) and runs on the session's strand, so calls
 ///   for one session take effect one after the other and never wait for another session;
 /// - once begun, runs to its end even if the caller is cancelled. `send_input`,
-///   `respond_to_needs_input` and `prompt_checkpoint` are the exceptions: cancelling them (any
-///   type) abandons what the backend has not taken.
+///   `respond_to_needs_input` and `prompt_checkpoint` are the exceptions: cancelling them abandons
+///   what the backend has not taken. As in all coroutines, that means terminal cancellation, unless
+///   yours lets other types through (`asio::this_coro::reset_cancellation_state`).
 ///
 /// Thread-safe, but for construction and destruction. The context must outlive the runtime; it may
 /// be run by several threads.
@@ -133,8 +134,10 @@ public:
     /// The same as an operation, for who subscribes often: `co_await` of it in an `asio::awaitable`
     /// needs no coroutine of its own, and does not suspend if the registry's lock is free. To be
     /// awaited, or called with a token, while the runtime exists. Completion:
-    /// `void(std::exception_ptr, session_subscription)`, on the handler's executor (default: the
-    /// context's). Cancellation: all types, while it waits for the lock.
+    /// `void(std::exception_ptr, session_subscription)`, by post on the handler's executor
+    /// (default: the context's), where its slot must be emitted. Cancellation: all types, while it
+    /// waits for the lock; of a coroutine that awaits it, those that this lets through (default:
+    /// terminal).
     [[nodiscard]] detail::subscribe_operation
     async_subscribe(session_id id, subscribe_options options = subscribe_options{}) {
         return {*core_, std::move(id), std::move(options)};

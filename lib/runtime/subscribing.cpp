@@ -29,10 +29,9 @@ inline session_subscription subscribe_to(runtime_core& core, shared_lock& readin
     }
 }
 
-} // namespace
-
-asio::awaitable<session_subscription> subscribe_session(core_ptr core, session_id id,
-                                                        subscribe_options options) {
+template <typename Executor>
+asio::awaitable<session_subscription, Executor> subscribe_on(core_ptr core, session_id id,
+                                                             subscribe_options options) {
     subscribe_call call{core->totals};
     shared_lock reading = co_await core->lock.async_lock_shared();
     auto made = subscribe_to(*core, reading, id, options);
@@ -40,8 +39,15 @@ asio::awaitable<session_subscription> subscribe_session(core_ptr core, session_i
     co_return made;
 }
 
-asio::awaitable<session_subscription> subscribe_operation::as_coroutine() && {
-    return subscribe_session(core_ptr{core_}, std::move(id_), std::move(options_));
+} // namespace
+
+asio::awaitable<session_subscription> subscribe_session(core_ptr core, session_id id,
+                                                        subscribe_options options) {
+    return subscribe_on<asio::any_io_executor>(std::move(core), std::move(id), std::move(options));
+}
+
+asio::awaitable<session_subscription, light_strand> subscribe_operation::as_coroutine() && {
+    return subscribe_on<light_strand>(core_ptr{core_}, std::move(id_), std::move(options_));
 }
 
 asio::io_context& subscribe_operation::context() const noexcept {

@@ -255,15 +255,56 @@ BOOST_AUTO_TEST_CASE(a_handler_gets_the_failure_as_an_exception) {
 }
 
 BOOST_AUTO_TEST_CASE(a_handler_can_cancel_the_wait) {
+    for (const auto type : cancellation_types) {
+        test::manual_loop loop;
+        world w{loop};
+        w.hold_registry();
+        asio::cancellation_signal signal;
+        w.subscribe("a")(asio::bind_cancellation_slot(signal.slot(), w.note()));
+        loop.run_until_idle();
+        signal.emit(type);
+        loop.run_until_idle();
+        BOOST_TEST((w.outcome()->error == asio::error::operation_aborted));
+    }
+}
+
+/// The result is on its way then, and the signal may go when it arrives.
+BOOST_AUTO_TEST_CASE(a_handler_elsewhere_can_cancel_too_late) {
     test::manual_loop loop;
+    test::manual_loop elsewhere;
     world w{loop};
-    w.hold_registry();
-    asio::cancellation_signal signal;
-    w.subscribe("a")(asio::bind_cancellation_slot(signal.slot(), w.note()));
+    auto signal = std::make_unique<asio::cancellation_signal>();
+    auto note = [&](const std::exception_ptr& thrown, session_subscription made) {
+        signal.reset();
+        w.note()(thrown, std::move(made));
+    };
+    w.subscribe("a")(asio::bind_cancellation_slot(
+        signal->slot(), asio::bind_executor(elsewhere.get_executor(), std::move(note))));
     loop.run_until_idle();
-    signal.emit(asio::cancellation_type::terminal);
+    signal->emit(asio::cancellation_type::terminal);
+    elsewhere.run_until_idle();
     loop.run_until_idle();
-    BOOST_TEST((w.outcome()->error == asio::error::operation_aborted));
+    BOOST_TEST(w.outcome()->calls == 1);
+    BOOST_TEST(static_cast<bool>(*w.outcome()->made));
+}
+
+/// Nor does its executor, however long it takes, keep others from the registry.
+BOOST_AUTO_TEST_CASE(a_handler_elsewhere_does_not_hold_the_registry) {
+    for (const bool busy : {false, true}) {
+        test::manual_loop loop;
+        test::manual_loop elsewhere;
+        world w{loop};
+        if (busy) {
+            w.hold_registry();
+        }
+        w.subscribe("a")(asio::bind_executor(elsewhere.get_executor(), w.note()));
+        loop.run_until_idle();
+        w.free_registry();
+        loop.run_until_idle();
+        w.hold_registry();
+        elsewhere.run_until_idle();
+        BOOST_TEST(static_cast<bool>(*w.outcome()->made));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_deferred_one_begins_when_it_is_called) {

@@ -29,8 +29,8 @@ struct initiate_on {
     Executor executor;
     on_cancel when_cancelled;
 
-    template <typename Handler>
-    void operator()(Handler&& handler, asio::awaitable<void, Executor>&& work) const {
+    template <typename Handler, typename Result>
+    void operator()(Handler&& handler, asio::awaitable<Result, Executor>&& work) const {
         auto slot = asio::get_associated_cancellation_slot(handler);
         auto done = completion<std::decay_t<Handler>>{std::forward<Handler>(handler), executor};
         if (when_cancelled == on_cancel::finish || !slot.is_connected()) {
@@ -65,10 +65,12 @@ struct initiate_on {
             : handler{std::move(waiting)}, home{asio::get_associated_executor(handler, fallback)},
               plain{plain_context(asio::get_associated_executor(handler, fallback))} {}
 
-        void operator()(std::exception_ptr error) {
-            auto go_on = [handler = std::move(handler), error = std::move(error)]() mutable {
+        template <typename... Result>
+        void operator()(std::exception_ptr error, Result... result) {
+            auto go_on = [handler = std::move(handler), error = std::move(error),
+                          ... result = std::move(result)]() mutable {
                 asio::get_associated_cancellation_slot(handler).clear();
-                std::move(handler)(std::move(error));
+                std::move(handler)(std::move(error), std::move(result)...);
             };
             if (plain != nullptr) {
                 next_up::post(*plain, std::move(go_on));
@@ -79,15 +81,25 @@ struct initiate_on {
     };
 };
 
-/// Runs `work` on `executor` and completes on the caller's: `void(std::exception_ptr)`, by post.
+template <typename Result>
+struct completion_of {
+    using signature = void(std::exception_ptr, Result);
+};
+template <>
+struct completion_of<void> {
+    using signature = void(std::exception_ptr);
+};
+
+/// Runs `work` on `executor` and completes on the caller's, by post: `void(std::exception_ptr)`,
+/// followed by what `work` returns.
 ///
 /// `on_cancel::forward`: cancellation of any type reaches `work` as terminal, on its own executor;
 /// `finish`: what has begun is finished. The associated slot must be emitted on the caller's
 /// executor.
-template <typename Executor, typename CompletionToken>
-auto async_on(const Executor& executor, asio::awaitable<void, Executor> work,
+template <typename Executor, typename Result, typename CompletionToken>
+auto async_on(const Executor& executor, asio::awaitable<Result, Executor> work,
               on_cancel when_cancelled, CompletionToken&& token) {
-    return asio::async_initiate<CompletionToken, void(std::exception_ptr)>(
+    return asio::async_initiate<CompletionToken, typename completion_of<Result>::signature>(
         initiate_on<Executor>{executor, when_cancelled}, token, std::move(work));
 }
 

@@ -1,14 +1,17 @@
 #pragma once
 
+#include <muster/detail/async_on.hpp>
 #include <muster/detail/try_first.hpp>
 #include <muster/fanout/options.hpp>
 #include <muster/runtime/event_subscription.hpp>
 #include <muster/session/session_id.hpp>
+#include <muster/sync/light_strand.hpp>
 #include <muster/sync/shared_mutex.hpp>
 
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <exception>
@@ -72,7 +75,7 @@ public:
     [[nodiscard]] lock_wait waiting() const;
 
 private:
-    [[nodiscard]] asio::awaitable<session_subscription> as_coroutine() &&;
+    [[nodiscard]] asio::awaitable<session_subscription, light_strand> as_coroutine() &&;
     [[nodiscard]] asio::io_context& context() const noexcept;
 
     runtime_core* core_;
@@ -80,12 +83,17 @@ private:
     subscribe_options options_;
 };
 
+/// On a strand, for the context may be run by several threads, and a cancellation must not meet
+/// the coroutine in the middle; and not where the handler runs, which may take its time to let go
+/// of the registry.
 class subscribe_operation::initiation {
 public:
     template <typename Handler>
     void operator()(Handler&& handler, subscribe_operation asked) const {
-        auto& context = asked.context();
-        asio::co_spawn(context, std::move(asked).as_coroutine(), std::forward<Handler>(handler));
+        const light_strand strand{asked.context()};
+        const auto home = asio::get_associated_executor(handler, asked.context().get_executor());
+        async_on(strand, std::move(asked).as_coroutine(), on_cancel::forward,
+                 asio::bind_executor(home, std::forward<Handler>(handler)));
     }
 };
 
