@@ -37,7 +37,11 @@ class broadcast;
 ///   `operation_aborted`. A batch may outlive it, it may outlive the channel.
 ///
 /// At most one receive may be pending. Thread safety: one executor at a time (the channel's other
-/// users may be anywhere); the handlers of its operations should run on that executor. Movable.
+/// users may be anywhere); the handlers of its operations should run on that executor.
+///
+/// Movable, also while a receive is pending; an operation that has not been started must not lose
+/// the object that it was asked of. One that is not subscribed (default-made, moved from or reset)
+/// may only be tested, cancelled, reset, assigned to and destroyed.
 ///
 /// Costs: an empty try reads one atomic; one with events takes the channel's lock once. Suspending
 /// allocates nothing in a steady state.
@@ -78,9 +82,13 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return reader_ != nullptr; }
     /// The channel's executor, the default for handlers that have none.
     [[nodiscard]] executor_type get_executor() const noexcept {
+        assert(state_ != nullptr);
         return state_->settings().executor;
     }
-    [[nodiscard]] const std::string& name() const noexcept { return reader_->name(); }
+    [[nodiscard]] const std::string& name() const noexcept {
+        assert(reader_ != nullptr);
+        return reader_->name();
+    }
 
     /// Waits for the next event.
     ///
@@ -157,6 +165,7 @@ public:
     /// This subscriber as the channel sees it; also after it was disconnected. Thread-safe apart
     /// from the subscription's own life. The name is valid as long as the subscription.
     [[nodiscard]] subscriber_info info() const noexcept {
+        assert(reader_ != nullptr);
         const auto held = state_->lock();
         subscriber_info out;
         state_->describe(*reader_, out);
@@ -202,6 +211,7 @@ private:
     /// False: go by way of the executor. There is nothing, or it is time to let others have the
     /// thread, or another receive is pending.
     bool worth_trying() noexcept {
+        assert(reader_ != nullptr);
         if (reader_->op == nullptr && state_->has_something(*reader_) &&
             ++reader_->in_a_row <= patience) [[likely]] {
             return true;
@@ -209,10 +219,6 @@ private:
         reader_->in_a_row = 0;
         return false;
     }
-    // Where a subscription of the runtime counts what a wait has brought.
-    void account(const slot_type&) noexcept {}
-    template <typename Result>
-    void account(sys::error_code, Result&) noexcept {}
     /// The next event if it can be taken at once, by `take_here`.
     [[gnu::always_inline]] const slot_type* next_here() const noexcept {
         return state_->next_here(*reader_);
@@ -264,6 +270,7 @@ private:
     // memory, eight bytes at a time and then sixteen, it would wait for the stores.
     template <typename Take>
     [[gnu::always_inline]] typename Take::result try_take(sys::error_code& ec) {
+        assert(reader_ != nullptr);
         if constexpr (Take::takes_one) {
             if (const slot_type* const next = next_here()) [[likely]] {
                 ec.clear();

@@ -3,11 +3,11 @@
 #include <muster/error.hpp>
 #include <muster/fanout/options.hpp>
 #include <muster/fanout/subscription.hpp>
+#include <muster/runtime/receive_counter.hpp>
 #include <muster/runtime/subscription_account.hpp>
 #include <muster/session/envelope.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/deferred.hpp>
@@ -23,16 +23,12 @@ namespace muster {
 /// One event as a subscriber gets it: `value` is the envelope, `missing` what was lost before it.
 using event_delivery = delivery<envelope>;
 
-namespace detail {
-template <typename Subscription, typename Result, typename Handler>
-class counting_handler;
-} // namespace detail
-
 /// A reader of the runtime: `subscription<envelope>` with its losses counted. Events flow in from
 /// the channel and out to the reader; owns its place in the channel.
 ///
 /// What holds for `subscription` holds here: order, exact gaps, draining before `stream_closed`,
-/// one pending receive at a time, all types of cancellation, one executor at a time.
+/// one pending receive at a time, all types of cancellation, one executor at a time, moving at any
+/// time, and what may be asked of one that is not subscribed.
 ///
 /// With `Marks` (session subscriptions), a gap comes as a delivery of its own, ahead of the event
 /// that follows it: a stderr output `[muster] output truncated: dropped N events due to stream
@@ -47,6 +43,9 @@ class basic_event_subscription {
                                         detail::fanout::take_one<envelope, Slots>>;
     using take_batch = detail::fanout::take_batch<envelope, Slots>;
     using slot_type = typename take_one::slot_type;
+    using reader_type =
+        detail::fanout::subscriber<envelope, Slots, typename inner_type::executor_type>;
+    using counter_type = detail::receive_counter<reader_type, Marks>;
 
 public:
     using executor_type = asio::any_io_executor;
@@ -87,12 +86,12 @@ public:
     /// `stream_closed` or `subscriber_lagged`.
     [[nodiscard]] event_delivery try_receive(sys::error_code& ec) {
         auto taken = Marks ? inner_.try_receive_gap_first(ec) : inner_.try_receive(ec);
-        account(ec, taken);
+        counter()(ec, taken);
         return taken;
     }
     [[nodiscard]] batch_type try_receive_batch(sys::error_code& ec) {
         auto taken = inner_.try_receive_batch(ec);
-        account(ec, taken);
+        counter()(ec, taken);
         return taken;
     }
 
@@ -111,9 +110,6 @@ public:
     void reset() noexcept { inner_.reset(); }
 
 private:
-    template <typename, typename, typename>
-    friend class detail::counting_handler;
-
     friend detail::fanout::receive_access;
 
     template <typename Take>
@@ -124,9 +120,8 @@ private:
         [[nodiscard]] executor_type get_executor() const noexcept { return self->get_executor(); }
         template <typename Handler>
         void operator()(Handler&& handler) const {
-            detail::counting_handler<basic_event_subscription, typename Take::result,
-                                     std::decay_t<Handler>>
-                counting{*self, std::forward<Handler>(handler)};
+            detail::counting_handler<counter_type, std::decay_t<Handler>> counting{
+                self->counter(), std::forward<Handler>(handler)};
             detail::fanout::receive_access::start<Take>(self->inner_, std::move(counting));
         }
     };
@@ -138,7 +133,9 @@ private:
     }
     template <typename Take>
     auto begin_wait() {
-        return detail::fanout::receive_access::begin_wait<Take>(inner_);
+        using result = const detail::fanout::wait_result<Take>*;
+        return asio::async_initiate<const asio::deferred_t, void(result)>(
+            receive_initiation<detail::fanout::leave_in_place<Take>>{this}, asio::deferred);
     }
     bool worth_trying() noexcept { return detail::fanout::receive_access::worth_trying(inner_); }
     const slot_type* next_here() const noexcept {
@@ -146,58 +143,24 @@ private:
     }
     template <typename Take>
     event_delivery take_here(const slot_type& next) {
-        account(next);
+        counter()(next.value);
         return detail::fanout::receive_access::take_here<Take>(inner_, next);
     }
     template <typename Take>
     bool take_now(typename Take::result& taken, sys::error_code& ec) {
         const bool done = detail::fanout::receive_access::take_now<Take>(inner_, taken, ec);
         if (done) {
-            account(ec, taken);
+            counter()(ec, taken);
         }
         return done;
     }
 
-    void account(const slot_type& next) noexcept { account_->received(next.value); }
-    /// Counts what a receive found; a gap that comes alone gets its marker.
-    void account(sys::error_code ec, event_delivery& taken) {
-        if (note_end(ec)) {
-            return;
-        }
-        const bool marked = Marks && taken.missing && taken.value;
-        if (taken.missing) {
-            account_->lagged(taken.missing, marked);
-        }
-        if (marked) {
-            taken.value = detail::truncation_marker(taken.missing, taken.value);
-            taken.bytes = taken.value.output_bytes();
-        } else if (taken.value) {
-            account_->received(taken.value);
-        }
+    [[nodiscard]] counter_type counter() const noexcept {
+        return {*account_, detail::fanout::receive_access::reader(inner_)};
     }
-    void account(sys::error_code ec, const batch_type& taken) {
-        if (note_end(ec)) {
-            return;
-        }
-        if (taken.missing()) {
-            account_->lagged(taken.missing(), false);
-        }
-        if (!taken.empty()) {
-            account_->received(taken[0].value);
-        }
-    }
-    bool note_end(sys::error_code ec) {
-        if (!ec) {
-            return false;
-        }
-        if (ec == errc::stream_closed && !std::exchange(told_closed_, true)) {
-            account_->closed();
-        }
-        return ec != errc::subscriber_lagged;
-    }
+
     inner_type inner_;
     detail::account_ptr account_;
-    bool told_closed_ = false;
 };
 
 /// Listens to one session.
@@ -205,41 +168,4 @@ using session_subscription = basic_event_subscription<16, true>;
 /// Listens to all sessions of a runtime.
 using global_subscription = basic_event_subscription<64, false>;
 
-namespace detail {
-
-/// Stands in front of the reader's handler and counts what it is given. The subscription must stay
-/// where it is while a receive is pending.
-template <typename Subscription, typename Result, typename Handler>
-class counting_handler {
-public:
-    counting_handler(Subscription& reader, Handler handler)
-        : reader_{&reader}, handler_{std::move(handler)} {}
-
-    void operator()(sys::error_code ec, Result taken) {
-        if (!ec || ec != asio::error::operation_aborted) { // aborted: the reader may be gone
-            reader_->account(ec, taken);
-        }
-        std::move(handler_)(ec, std::move(taken));
-    }
-    [[nodiscard]] const Handler& handler() const noexcept { return handler_; }
-
-private:
-    Subscription* reader_;
-    Handler handler_;
-};
-
-} // namespace detail
 } // namespace muster
-
-/// The handler in front has the executor, allocator and cancellation slot of the one behind.
-template <template <typename, typename> class Associator, typename Subscription, typename Result,
-          typename Handler, typename Default>
-struct boost::asio::associator<
-    Associator, muster::detail::counting_handler<Subscription, Result, Handler>, Default>
-    : Associator<Handler, Default> {
-    static typename Associator<Handler, Default>::type
-    get(const muster::detail::counting_handler<Subscription, Result, Handler>& front,
-        const Default& fallback = Default()) noexcept {
-        return Associator<Handler, Default>::get(front.handler(), fallback);
-    }
-};

@@ -282,7 +282,7 @@ void channel_state<T, Slots, Executor>::report(reader_type& reader, poll_result 
     if (observer != nullptr && missing) {
         observer->lagged(reader.name(), missing);
     }
-    if (result == poll_result::closed && !std::exchange(reader.ended, true) &&
+    if (result == poll_result::closed && reader.times_ended < 2 && ++reader.times_ended == 1 &&
         observer != nullptr) {
         observer->closed(reader.name());
     }

@@ -6,7 +6,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/deferred.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
@@ -59,10 +58,10 @@ struct receive_access {
     static bool take_now(Subscription& from, typename Take::result& taken, sys::error_code& ec) {
         return from.template take_now<Take>(taken, ec);
     }
-    /// Counts what a wait has brought.
-    template <typename Subscription, typename... Brought>
-    static void account(Subscription& from, Brought&&... brought) {
-        from.account(std::forward<Brought>(brought)...);
+    /// What the channel knows of it; stays where it is when the subscription moves.
+    template <typename Subscription>
+    static const auto& reader(const Subscription& from) noexcept {
+        return *from.reader_;
     }
 };
 
@@ -112,19 +111,15 @@ public:
             }
             return whole(*found_);
         }
+        /// The subscription may have moved, or gone, since.
         [[nodiscard, gnu::always_inline]] auto take(const wait_result<Take>* waited) {
             if constexpr (Take::takes_one) {
                 if (waited->next != nullptr) {
-                    receive_access::account(*from_, *waited->next);
                     return here(
                         [=] { return fanout::take_here<Take>(*waited->reader, *waited->next); });
                 }
             }
-            received<Take>& all = *waited->instead;
-            if (all.error != asio::error::operation_aborted) { // else `from_` may be gone
-                receive_access::account(*from_, all.error, all.taken);
-            }
-            return whole(all);
+            return whole(*waited->instead);
         }
 
     private:

@@ -66,9 +66,9 @@ struct subscriber : log_cursor<T, Slots>, wait_link {
     std::atomic<std::uint64_t> last_poll_time{0};
     [[no_unique_address]] op_memory memory; // what follows fits into its padding
     wait_state wait = wait_state::none;
-    bool dropped = false;      ///< the handle is gone
-    bool ended = false;        ///< has been told that the stream is closed
-    std::uint8_t in_a_row = 0; ///< receives done at once, see `subscription::patience`
+    bool dropped = false;         ///< the handle is gone
+    std::uint8_t times_ended = 0; ///< it was told that the stream is closed; 2: or more often
+    std::uint8_t in_a_row = 0;    ///< receives done at once, see `subscription::patience`
     std::unique_ptr<const std::string> label; ///< null: it has no name
 
     // Spelled out, so that making one does not clear the whole of it first.
