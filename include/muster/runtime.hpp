@@ -67,7 +67,8 @@ struct shutdown_report {
 ///   yours lets other types through (`asio::this_coro::reset_cancellation_state`).
 ///
 /// Thread-safe, but for construction and destruction. The context must outlive the runtime; it may
-/// be run by several threads.
+/// be run by several threads. The runtime's share of the backend goes with it, or with the last
+/// worker if that ends later. Subscriptions may outlive all of them.
 ///
 /// Destruction never waits: every session is abandoned (its worker is ended by the hardest means),
 /// all channels close, pending calls complete with `operation_aborted`, `shutting_down` or the

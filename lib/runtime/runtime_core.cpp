@@ -150,7 +150,7 @@ private:
 };
 
 void runtime_core::refuse_spawns() {
-    closing_.store(true, std::memory_order_release);
+    closing_.store(true);
     admission_.open_up();
 }
 
@@ -168,6 +168,16 @@ void runtime_core::close() noexcept {
         drop_sessions();
     } else {
         lock.async_lock(close_when_locked{*this});
+    }
+    backend_due_.store(true);
+    release_backend();
+}
+
+/// Does so if the runtime has gone and no worker is left. In this order: a worker that comes after
+/// the second look finds us closing.
+void runtime_core::release_backend() noexcept {
+    if (backend_due_.load() && live_workers_.load() == 0 && backend_due_.exchange(false)) {
+        workers_.reset();
     }
 }
 

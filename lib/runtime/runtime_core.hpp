@@ -30,7 +30,8 @@ using diagnostic_channel = broadcast<std::shared_ptr<const checkpoint_diagnostic
 
 /// What all sessions of a runtime share: the registry and its lock, the runtime's channels, timers,
 /// the checkpoint scheduler and the totals. Owned by the runtime, its sessions, its subscriptions
-/// and the coroutines of the facade together; `close` breaks the circle.
+/// and the coroutines of the facade together; `close` breaks the circle. Subscriptions may outlive
+/// the context, which a backend must not: that goes with the runtime or its last worker.
 class runtime_core final : private subscription_account {
 public:
     runtime_core(asio::io_context& io, std::shared_ptr<backend> workers,
@@ -111,13 +112,18 @@ public:
                             sys::error_code error);
 
     // ---- the end
-    [[nodiscard]] bool closing() const noexcept { return closing_.load(std::memory_order_acquire); }
+    [[nodiscard]] bool closing() const noexcept { return closing_.load(); }
     void refuse_spawns();
     /// A session has become terminal; called on its strand.
     void session_ended(session& ended);
-    /// Workers are counted from when a session has got one until it is destroyed.
-    void worker_came() noexcept { live_workers_.fetch_add(1, std::memory_order_relaxed); }
-    void worker_gone() noexcept { live_workers_.fetch_sub(1, std::memory_order_acq_rel); }
+    /// Workers are counted from before the backend makes one until it is destroyed. Who has counted
+    /// one and then finds us not closing may use the backend.
+    void worker_came() noexcept { live_workers_.fetch_add(1); }
+    void worker_gone() noexcept {
+        if (live_workers_.fetch_sub(1) == 1) {
+            release_backend();
+        }
+    }
     [[nodiscard]] std::size_t live_workers() const noexcept {
         return live_workers_.load(std::memory_order_acquire);
     }
@@ -130,6 +136,7 @@ private:
     class abandon_session;
 
     void drop_sessions() noexcept;
+    void release_backend() noexcept;
     [[nodiscard]] std::chrono::nanoseconds nanos(std::uint64_t readings) const noexcept {
         return std::chrono::nanoseconds{static_cast<std::int64_t>(clock_.to_nanos(readings))};
     }
@@ -156,8 +163,10 @@ private:
     checkpoint_scheduler scheduler_;
     detail::admission admission_;
     terminal_keeper keeper_;
+    // Sequentially consistent: of a worker that comes and a runtime that goes, one sees the other.
     std::atomic<std::size_t> live_workers_{0};
     std::atomic<bool> closing_{false};
+    std::atomic<bool> backend_due_{false}; ///< to be released with the last worker
 };
 
 [[nodiscard]] core_ptr make_core(asio::io_context& context, std::shared_ptr<backend> workers,

@@ -94,6 +94,7 @@ void session::keep_own_options(const spawn_options& options) {
 
 session::~session() {
     if (worker_) {
+        worker_.reset();
         core_->worker_gone();
     }
     delete if_more();
@@ -159,8 +160,8 @@ session_awaitable<> session::start(spawn_request request) {
 /// `restart_reason`: how the previous worker ended, if there was one.
 session_awaitable<> session::spawn_worker(const spawn_request& request,
                                           std::optional<std::string> restart_reason) {
-    require_open();
     spawn_under_way spawning{*this};
+    require_open(); // counted already, so that the backend stays if it is open
     auto spawned = co_await core_->workers().spawn(request, executor());
     if (spawned->id() != id_) {
         co_await refuse(std::move(spawned));

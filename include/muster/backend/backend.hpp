@@ -114,7 +114,7 @@ public:
     virtual void abandon() noexcept = 0;
 };
 
-/// What makes sessions real. One backend serves many sessions at once and outlives them all.
+/// What makes sessions real. One backend serves many sessions at once and outlives their workers.
 class backend {
 public:
     backend() = default;

@@ -28,7 +28,9 @@ using event_delivery = delivery<envelope>;
 ///
 /// What holds for `subscription` holds here: order, exact gaps, draining before `stream_closed`,
 /// one pending receive at a time, all types of cancellation, one executor at a time, moving at any
-/// time, and what may be asked of one that is not subscribed.
+/// time, and what may be asked of one that is not subscribed. It may outlive the runtime, its
+/// backend and the context, and be drained with `try_receive` then; it must not outlive
+/// `runtime_options::time`.
 ///
 /// With `Marks` (session subscriptions), a gap comes as a delivery of its own, ahead of the event
 /// that follows it: a stderr output `[muster] output truncated: dropped N events due to stream

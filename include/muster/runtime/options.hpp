@@ -79,8 +79,8 @@ public:
     retention global_retention{1024, std::uint64_t{4} * 1024 * 1024};
     admission_limits admission;
     terminal_retention terminal;
-    /// Null: the system's steady clock. Must outlive the runtime, and what the context still runs
-    /// of it after its destruction.
+    /// Null: the system's steady clock. Must outlive the runtime, its subscriptions, and what the
+    /// context still runs of it after its destruction.
     time_source* time = nullptr;
 
     runtime_options() = default;
