@@ -119,9 +119,8 @@ bool session::cancel_restart() noexcept {
 
 void session::watch_silence() {
     auto* const extra = if_more();
-    if (extra == nullptr || !extra->supervision ||
-        extra->supervision->silence.after.count() == 0 || is_terminal(status()) ||
-        core_->closing()) {
+    if (extra == nullptr || !extra->supervision || extra->supervision->silence.after.count() == 0 ||
+        is_terminal(status()) || core_->closing()) {
         return;
     }
     auto& watch = extra->silence;
