@@ -114,7 +114,7 @@ public:
     // ---- the end
     [[nodiscard]] bool closing() const noexcept { return closing_.load(); }
     void refuse_spawns();
-    /// A session has become terminal; called on its strand.
+    /// A session is about to become terminal; called on its strand.
     void session_ended(session& ended);
     /// Workers are counted from before the backend makes one until it is destroyed. Who has counted
     /// one and then finds us not closing may use the backend.

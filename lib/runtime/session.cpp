@@ -106,10 +106,14 @@ void session::dispose() noexcept {
 
 void session::require_running() const {
     const auto now = status();
-    if (now == session_status::running) {
+    const bool lost = abandoned();
+    if (now == session_status::running && !lost) {
         return;
     }
     const auto name = "session '" + id_.str() + "'";
+    if (lost) {
+        throw error{errc::shutting_down, name + " has been abandoned: its runtime is gone"};
+    }
     if (now == session_status::starting) {
         throw error{errc::session_starting, name + " is starting: wait until spawn has returned"};
     }
@@ -179,9 +183,24 @@ session_awaitable<> session::spawn_worker(const spawn_request& request,
     } else {
         started_.store(core_->clock().now(), std::memory_order_relaxed);
     }
+    run_worker();
+}
+
+/// The worker may end right here, so what its end undoes is done before. If it throws, it does not
+/// run.
+void session::run_worker() {
     core_->scheduler().add(*this, *policy_, id_.hash());
-    if (!worker_->try_run(*this)) { // it may end right here
-        asio::co_spawn(executor(), worker_->run(*this), stream_end{session_ptr{this}});
+    try {
+        if (!worker_->try_run(*this)) {
+            asio::co_spawn(executor(), worker_->run(*this), stream_end{session_ptr{this}});
+        }
+    } catch (...) {
+        core_->scheduler().remove(*this);
+        stream_open_ = false;
+        if (!is_terminal(status())) {
+            status_.store(session_status::starting, std::memory_order_release);
+        }
+        throw;
     }
 }
 
@@ -333,9 +352,9 @@ void session::finish(session_status status, event last_words) {
     core_->scheduler().remove(*this);
     stop_watching();
     const auto now = core_->clock().now();
+    core_->session_ended(*this); // while nobody can remove it yet
     auto published = publish_status(last_words, core_->since_start(now));
     more().ended.store(now, std::memory_order_relaxed);
-    core_->session_ended(*this); // while nobody can remove it yet
     status_.store(status, std::memory_order_release);
     channel_.close();
     {
@@ -359,8 +378,8 @@ void session::reap_later() {
 
 session_awaitable<> session::reap_worker() {
     const worker_use use{*this};
-    if (killing_ || !stream_open_) {
-        co_return; // whoever kills it sees to that, or it has gone by itself
+    if (killing_ || !stream_open_ || abandoned()) {
+        co_return; // whoever kills it sees to that, or it goes by itself
     }
     killing_ = true;
     try {
@@ -389,6 +408,7 @@ void session::release_worker() noexcept {
 }
 
 void session::abandon() noexcept {
+    abandoned_.store(true, std::memory_order_relaxed);
     if (cancel_restart()) {
         channel_.close(); // there is no worker whose end would do it
     }

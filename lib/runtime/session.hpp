@@ -71,6 +71,10 @@ public:
     /// `now`: a reading of the metrics clock.
     [[nodiscard]] std::chrono::nanoseconds age(std::uint64_t now) const noexcept;
     [[nodiscard]] session_info info() const;
+    /// Its worker has been abandoned, and only goes away.
+    [[nodiscard]] bool abandoned() const noexcept {
+        return abandoned_.load(std::memory_order_relaxed);
+    }
     /// Throws `error` that names the session and its state, unless it is running.
     void require_running() const;
 
@@ -123,6 +127,7 @@ private:
     // the worker's life: session.cpp
     session_awaitable<> spawn_worker(const spawn_request& request,
                                      std::optional<std::string> restart_reason);
+    void run_worker();
     void require_open() const;
     session_awaitable<> refuse(std::unique_ptr<worker> wrong);
     session_awaitable<> send_prelude(std::string text);
@@ -206,6 +211,7 @@ private:
     std::atomic<session_status> status_{session_status::starting};
     std::atomic<bool> focused_{false};
     std::atomic<bool> turn_active_{false};
+    std::atomic<bool> abandoned_{false};
     bool spawning_ = false; ///< the backend is making the worker
     bool stream_open_ = false;
     bool killing_ = false;

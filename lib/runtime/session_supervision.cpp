@@ -38,7 +38,7 @@ bool session::hold_last_words(event& value) {
 /// The worker has ended by itself: whether it is started anew, after a pause.
 bool session::begin_restart(bool crash, std::string reason) {
     auto* const plan = if_planned();
-    if (plan == nullptr || is_terminal(status()) || core_->closing()) {
+    if (plan == nullptr || is_terminal(status()) || core_->closing() || abandoned()) {
         return false;
     }
     if (plan->last_words) {

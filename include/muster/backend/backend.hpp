@@ -33,8 +33,9 @@ using session_awaitable = asio::awaitable<T, session_executor>;
 ///
 /// Strand-bound: call it on the session's executor only. Never waits; costs no allocation beyond
 /// the event's own. After a terminal event (done, crashed) has been pushed, further events are
-/// ignored. The end of a turn may call the worker's `try_send_input` before `push` returns, with a
-/// prompt that had been put off; nothing else of the worker is called from within.
+/// ignored. The end of a turn may call the worker's `try_send_input`, and begin its `send_input`,
+/// before `push` returns, with a prompt that had been put off; nothing else of the worker is called
+/// from within.
 class event_sink {
 public:
     /// Counts, numbers and publishes one event.
