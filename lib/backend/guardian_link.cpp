@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <string>
 #include <system_error>
@@ -234,6 +235,9 @@ bool guardian_link::read_reports(std::vector<guard_report>& reports) {
     const std::lock_guard lock{mutex_};
     while (reports.size() < batch) {
         const auto size = ::recv(socket_.native_handle(), &report, sizeof report, MSG_DONTWAIT);
+        if (size < 0 && errno == ECONNRESET) {
+            continue; // said once, of requests that it never read; its last words come after
+        }
         if (size != static_cast<ssize_t>(sizeof report)) {
             return size < 0 && (errno == EAGAIN || errno == EINTR);
         }
@@ -251,6 +255,9 @@ std::shared_ptr<guardian_listener> guardian_link::note(const guard_report& repor
     auto listener = found->second.listener.lock();
     const bool abandoned = found->second.abandoned || !listener;
     found->second.slot = report.slot;
+    if (report.news == guard_news::spawned) {
+        found->second.pid = report.pid;
+    }
     if (report.news == guard_news::gone || report.news == guard_news::refused) {
         entries_.erase(found);
         live_.fetch_sub(1, std::memory_order_relaxed);
@@ -262,6 +269,8 @@ std::shared_ptr<guardian_listener> guardian_link::note(const guard_report& repor
     return abandoned ? nullptr : listener;
 }
 
+// The kernel kills the children with their guardian; what else is in their groups is for us to
+// kill, whether somebody listens or not.
 void guardian_link::lose() {
     std::unordered_map<std::uint64_t, entry> lost;
     {
@@ -273,6 +282,9 @@ void guardian_link::lose() {
         live_.store(0, std::memory_order_relaxed);
     }
     for (const auto& [token, child] : lost) {
+        if (child.pid > 0) {
+            ::kill(-child.pid, SIGKILL);
+        }
         if (const auto listener = child.listener.lock()) {
             listener->hear_lost();
         }

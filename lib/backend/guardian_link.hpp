@@ -75,6 +75,7 @@ private:
     struct entry {
         std::weak_ptr<guardian_listener> listener;
         std::int32_t slot = -1;
+        std::int32_t pid = 0; // of the group; 0 until it is known
         bool abandoned = false;
     };
 

@@ -84,11 +84,7 @@ void process_child::note(const guard_report& report) {
     changed_.notify();
 }
 
-// The kernel kills the child with its guardian; what else is in the group is for us to kill.
 void process_child::note_lost() {
-    if (pid_ > 0 && !is_settled()) {
-        ::kill(-pid_, SIGKILL);
-    }
     lost_ = true;
     if (input_) {
         input_->close();

@@ -4,8 +4,11 @@
 #include "process_world.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 namespace {
@@ -81,6 +84,31 @@ BOOST_AUTO_TEST_CASE(a_spawn_after_the_guardian_was_lost_gets_another) {
     const auto second = spawn();
     until([&] { return second->heard(detail::guard_news::spawned); });
     BOOST_TEST(link->live() == 1u);
+}
+
+/// A request that it never read is no reason not to read what it has said.
+BOOST_AUTO_TEST_CASE(a_guardian_that_dies_with_a_request_unread_is_heard_to_its_last_word) {
+    int ends[2];
+    BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    detail::unique_fd output{ends[0]};
+    auto fds = descriptors_for(process_world::shell("echo $PPID; sleep 1000 & echo $!; wait"));
+    fds[detail::fd_out].reset(ends[1]);
+    const auto listener = spawn(std::move(fds));
+    std::string text;
+    for (char byte = 0; std::count(text.begin(), text.end(), '\n') < 2;) {
+        BOOST_REQUIRE(::read(output.get(), &byte, 1) == 1);
+        text.push_back(byte);
+    }
+    std::istringstream pids{text};
+    int guardian = 0;
+    int grandchild = 0;
+    pids >> guardian >> grandchild;
+    ::kill(guardian, SIGSTOP);
+    link->signal(1, 0, 0);
+    ::kill(guardian, SIGKILL);
+    until([&] { return listener->lost; });
+    BOOST_TEST(listener->heard(detail::guard_news::spawned));
+    BOOST_TEST(becomes_true([&] { return has_ended(grandchild); }));
 }
 
 BOOST_AUTO_TEST_CASE(a_spawn_that_cannot_be_asked_for_is_refused) {

@@ -185,5 +185,19 @@ BOOST_AUTO_TEST_CASE(a_killed_guardian_crashes_its_sessions_and_the_next_spawn_g
     BOOST_TEST(world.run(world.shell("echo again", "t"))->sink.out == "again\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_killed_guardian_takes_the_groups_of_destroyed_workers_with_it) {
+    process_world world{process_world::quick()};
+    const auto session = world.start(world.shell("sleep 1000 & echo $PPID $!; wait"));
+    world.until([&] { return numbers_in(session->sink.out).size() == 2; });
+    const auto pids = numbers_in(session->sink.out);
+    ::kill(pids.at(0), SIGSTOP);
+    session->process->abandon();
+    world.finish(session);
+    session->process.reset();
+    ::kill(pids.at(0), SIGKILL);
+    world.until([&] { return world.backend->live_groups() == 0; });
+    BOOST_TEST(becomes_true([&] { return has_ended(pids.at(1)); }));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -189,6 +190,15 @@ private:
 /// No process has this id, not even a zombie.
 inline bool is_gone(int pid) {
     return ::kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+/// It is gone, or a zombie of somebody who is not ours.
+inline bool has_ended(int pid) {
+    std::ifstream stat{"/proc/" + std::to_string(pid) + "/stat"};
+    std::string name;
+    char state = 'X';
+    stat >> pid >> name >> state;
+    return state == 'X' || state == 'Z';
 }
 
 } // namespace muster::test
