@@ -245,7 +245,7 @@ process_report process_child::make_report() const {
 }
 
 void process_child::report_end() {
-    if (!std::exchange(reported_, true) && pid_ != 0 && options_->on_ended) {
+    if (!abandoned_ && !std::exchange(reported_, true) && pid_ != 0 && options_->on_ended) {
         options_->on_ended(id_, make_report());
     }
 }

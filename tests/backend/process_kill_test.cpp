@@ -141,6 +141,16 @@ BOOST_AUTO_TEST_CASE(a_destroyed_worker_leaves_no_process) {
     BOOST_TEST(session->sink.events.empty());
 }
 
+BOOST_AUTO_TEST_CASE(the_end_of_a_destroyed_worker_is_not_reported) {
+    process_world world{process_world::quick()};
+    const auto session = world.start(world.shell("read line"));
+    BOOST_TEST(session->process->try_send_input("\n"));
+    world.until([&] { return world.backend->live_groups() == 0; }); // the news is on its way
+    session->process.reset();
+    world.finish(session);
+    BOOST_TEST(world.reports.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_destroyed_context_leaves_no_process) {
     for (int handlers = 0; handlers < 24; ++handlers) {
         int pid = 0;
