@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -55,8 +56,16 @@ bool is_dead(int code) {
 
 } // namespace
 
-guardian_link::guardian_link(asio::io_context& context) : socket_{context} {
+guardian_link::guardian_link(asio::io_context& context) : creator_{::getpid()}, socket_{context} {
     ensure_guardian();
+}
+
+// Closing alone would not reach the guardian while a fork of ours has the socket, too. Such a fork
+// must not end it either.
+guardian_link::~guardian_link() {
+    if (socket_.is_open() && ::getpid() == creator_) {
+        ::shutdown(socket_.native_handle(), SHUT_RDWR);
+    }
 }
 
 void guardian_link::ensure_guardian() {

@@ -6,6 +6,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
+#include <sys/types.h>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -47,6 +49,9 @@ public:
 
     /// Starts a guardian. Throws `error{errc::process}`.
     explicit guardian_link(asio::io_context& context);
+    guardian_link(const guardian_link&) = delete;
+    guardian_link& operator=(const guardian_link&) = delete;
+    ~guardian_link();
 
     /// Spawns at a time are limited, for each holds many descriptors. True: go on, and give the
     /// permit back with `dismiss`. False: `hear_admitted` will follow, unless the listener dies.
@@ -96,6 +101,7 @@ private:
     std::shared_ptr<guardian_listener> note(const guard_report& report);
     void lose();
 
+    const pid_t creator_;
     std::mutex mutex_;
     asio::posix::stream_descriptor socket_; // closed while there is no guardian
     std::unordered_map<std::uint64_t, entry> entries_;

@@ -142,6 +142,29 @@ BOOST_AUTO_TEST_CASE(a_destroyed_backend_takes_those_who_left_their_group_with_i
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_destroyed_backend_ends_its_children_while_a_fork_of_the_supervisor_lives) {
+    int pid = 0;
+    pid_t fork_of_us = 0;
+    {
+        process_world world{process_world::quick()};
+        const auto session =
+            world.start(world.shell("setsid sh -c 'echo $$; exec sleep 1000' & wait"));
+        world.until([&] { return !session->sink.out.empty(); });
+        pid = std::stoi(session->sink.out);
+        fork_of_us = ::fork();
+        if (fork_of_us == 0) {
+            ::pause();
+            ::_exit(0);
+        }
+        session->process.reset();
+        world.backend.reset();
+    }
+    const bool gone = becomes_true([pid] { return is_gone(pid); });
+    ::kill(fork_of_us, SIGKILL);
+    ::waitpid(fork_of_us, nullptr, 0);
+    BOOST_TEST(gone);
+}
+
 BOOST_AUTO_TEST_CASE(the_supervisor_has_no_children_and_no_zombies_of_its_own) {
     const auto before = own_children();
     process_world world{process_world::quick()};
