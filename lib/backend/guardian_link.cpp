@@ -50,6 +50,13 @@ bool is_full(int code) {
     return code == EAGAIN || code == ENOBUFS || code == ETOOMANYREFS;
 }
 
+/// Whether nobody has the other end any more.
+bool has_ended(int socket) {
+    char byte = 0;
+    const auto size = ::recv(socket, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+    return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 bool is_dead(int code) {
     return code == EPIPE || code == ECONNRESET;
 }
@@ -69,6 +76,10 @@ guardian_link::~guardian_link() {
 }
 
 void guardian_link::ensure_guardian() {
+    // While nothing is expected nobody reads, and nobody has noticed its death.
+    if (socket_.is_open() && !reading_ && has_ended(socket_.native_handle())) {
+        close();
+    }
     if (!socket_.is_open()) {
         socket_.assign(start_guardian().release());
     }
@@ -278,6 +289,12 @@ std::shared_ptr<guardian_listener> guardian_link::note(const guard_report& repor
     return abandoned ? nullptr : listener;
 }
 
+void guardian_link::close() {
+    unsent_.clear();
+    reading_ = writing_ = false;
+    socket_.close();
+}
+
 // The kernel kills the children with their guardian; what else is in their groups is for us to
 // kill, whether somebody listens or not.
 void guardian_link::lose() {
@@ -285,9 +302,7 @@ void guardian_link::lose() {
     {
         const std::lock_guard lock{mutex_};
         lost.swap(entries_);
-        unsent_.clear();
-        reading_ = writing_ = false;
-        socket_.close();
+        close();
         live_.store(0, std::memory_order_relaxed);
     }
     for (const auto& [token, child] : lost) {

@@ -99,6 +99,7 @@ private:
     void on_readable();
     bool read_reports(std::vector<guard_report>& reports);
     std::shared_ptr<guardian_listener> note(const guard_report& report);
+    void close();
     void lose();
 
     const pid_t creator_;

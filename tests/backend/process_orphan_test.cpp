@@ -208,6 +208,14 @@ BOOST_AUTO_TEST_CASE(a_killed_guardian_crashes_its_sessions_and_the_next_spawn_g
     BOOST_TEST(world.run(world.shell("echo again", "t"))->sink.out == "again\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_guardian_that_was_killed_while_idle_is_replaced_at_the_next_spawn) {
+    process_world world{process_world::quick()};
+    const int guardian = std::stoi(world.run(world.shell("echo $PPID"))->sink.out);
+    ::kill(guardian, SIGKILL);
+    BOOST_TEST(becomes_true([guardian] { return has_ended(guardian); }));
+    BOOST_TEST(world.run(world.shell("echo again", "t"))->sink.out == "again\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_killed_guardian_takes_the_groups_of_destroyed_workers_with_it) {
     process_world world{process_world::quick()};
     const auto session = world.start(world.shell("sleep 1000 & echo $PPID $!; wait"));
