@@ -1,11 +1,12 @@
 #include "guardian_process.hpp"
 
+#include "guardian_proc.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +15,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <utility>
 
 namespace muster::detail {
 namespace {
@@ -22,27 +22,6 @@ namespace {
 constexpr int socket_fd = 3;
 constexpr int supervisor_fd = 4;
 constexpr int first_foreign_fd = 5;
-
-/// Ends the children listed by the kernel; they have been orphaned by something that left its
-/// group. What they leave behind becomes ours in turn.
-void kill_children() noexcept {
-    const int list = ::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    char text[4096];
-    pid_t pid = 0;
-    ssize_t size = 0;
-    while (list >= 0 && (size = ::read(list, text, sizeof text)) > 0) {
-        for (ssize_t at = 0; at < size; ++at) {
-            if (text[at] >= '0' && text[at] <= '9') {
-                pid = pid * 10 + (text[at] - '0');
-            } else if (pid > 0) {
-                ::kill(std::exchange(pid, 0), SIGKILL);
-            }
-        }
-    }
-    if (list >= 0) {
-        ::close(list);
-    }
-}
 
 class guardian {
 public:
@@ -295,7 +274,7 @@ bool settle_descriptors(int socket, int supervisor) noexcept {
     ::dup3(kept_socket, socket_fd, O_CLOEXEC);
     const bool has_pidfd =
         kept_supervisor >= 0 && ::dup3(kept_supervisor, supervisor_fd, O_CLOEXEC) >= 0;
-    ::syscall(SYS_close_range, first_foreign_fd, ~0U, 0U);
+    close_from(first_foreign_fd);
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3; ++fd) {
         ::dup2(null, fd);

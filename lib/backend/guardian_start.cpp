@@ -52,6 +52,7 @@ unique_fd start_guardian() {
     const unique_fd self{static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0))};
     const pid_t pid = ::fork();
     if (pid == 0) {
+        ours.reset(); // else the guardian would never see its end
         fork_again(theirs.get(), self.get());
     }
     if (pid < 0) {

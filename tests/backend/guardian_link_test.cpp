@@ -4,10 +4,18 @@
 #include "process_world.hpp"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -47,6 +55,17 @@ int parent_of(int pid) {
     int parent = 0;
     stat >> pid >> name >> state >> parent;
     return parent;
+}
+
+/// As a sandbox does, or Linux before 5.9.
+void refuse_close_range() {
+    sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                          BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+                          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                          BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const sock_fprog program{std::size(code), code};
+    BOOST_REQUIRE(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    BOOST_REQUIRE(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
 struct fixture {
@@ -109,6 +128,25 @@ BOOST_AUTO_TEST_CASE(a_guardian_that_dies_with_a_request_unread_is_heard_to_its_
     until([&] { return listener->lost; });
     BOOST_TEST(listener->heard(detail::guard_news::spawned));
     BOOST_TEST(becomes_true([&] { return has_ended(grandchild); }));
+}
+
+BOOST_AUTO_TEST_CASE(a_guardian_keeps_none_of_our_descriptors_where_close_range_is_refused) {
+    const detail::unique_fd ours{::memfd_create("muster-kept", 0)};
+    const pid_t pid = ::fork(); // a filter is for good
+    if (pid == 0) {
+        try {
+            refuse_close_range();
+            process_world world;
+            const auto out = world.run(world.shell("ls -l /proc/$PPID/fd"))->sink.out;
+            const bool read = out.find("signalfd") != std::string::npos;
+            ::_exit(read && out.find("muster-kept") == std::string::npos ? 0 : 1);
+        } catch (...) {
+            ::_exit(2);
+        }
+    }
+    int status = 0;
+    BOOST_REQUIRE(::waitpid(pid, &status, 0) == pid);
+    BOOST_TEST(status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_spawn_that_cannot_be_asked_for_is_refused) {
