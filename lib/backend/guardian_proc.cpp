@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstring>
 #include <utility>
 
 namespace muster::detail {
@@ -21,6 +22,14 @@ int number_at(const char* text) noexcept {
         number = number * 10 + (*text - '0');
     }
     return number;
+}
+
+/// Behind the `count`th space.
+const char* skip(const char* text, int count) noexcept {
+    while (count > 0 && *text != '\0') {
+        count -= *text++ == ' ' ? 1 : 0;
+    }
+    return text;
 }
 
 } // namespace
@@ -50,6 +59,24 @@ int proc_list::next() noexcept {
         number = number_at(name_);
     }
     return number;
+}
+
+// "pid (any name) state parent group ...", with the number of threads as the 20th.
+group_member read_member(const proc_list& processes) noexcept {
+    const int directory = ::openat(processes.descriptor(), processes.name(), O_PATH | O_CLOEXEC);
+    const int file = ::openat(directory, "stat", O_RDONLY | O_CLOEXEC);
+    char text[1024];
+    const ssize_t size = ::read(file, text, sizeof text - 1);
+    ::close(file);
+    ::close(directory);
+    group_member member;
+    text[size > 0 ? size : 0] = '\0';
+    if (const char* name_end = std::strrchr(text, ')')) {
+        const char* state = skip(name_end, 1);
+        member.group = number_at(skip(state, 2));
+        member.dead = (*state == 'Z' || *state == 'X') && number_at(skip(state, 17)) <= 1;
+    }
+    return member;
 }
 
 void close_from(int first) noexcept {

@@ -29,6 +29,15 @@ private:
     alignas(dirent64) char entries_[4096];
 };
 
+/// A process of a group.
+struct group_member {
+    pid_t group = 0;   ///< 0: it has gone meanwhile
+    bool dead = false; ///< a zombie, and none of its threads runs
+};
+
+/// What the kernel says about the process that `processes`, a list of /proc, has just named.
+group_member read_member(const proc_list& processes) noexcept;
+
 /// Closes all descriptors from `first` on, also where close_range(2) does not exist or is refused.
 void close_from(int first) noexcept;
 

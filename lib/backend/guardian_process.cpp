@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -39,6 +40,9 @@ public:
 private:
     /// Orphaned members of a group that are not our children end unseen; look for that so often.
     static constexpr int tick_ms = 2;
+    /// A look at every process of the machine costs more; from the first gap to the last by twos.
+    static constexpr std::int64_t first_gap_ms = 32;
+    static constexpr std::int64_t last_gap_ms = 1024;
 
     bool prepare() noexcept {
         sigset_t children;
@@ -187,13 +191,60 @@ private:
     }
 
     /// A group is lingering from its child's exit, or from its release, until it is empty.
-    void linger(guard_slot& slot) noexcept { lingering_ += slot.exited || slot.release ? 0 : 1; }
+    void linger(const guard_slot& slot) noexcept {
+        if (slot.exited || slot.release) {
+            return;
+        }
+        if (lingering_++ == 0) {
+            gap_ms_ = first_gap_ms;
+            next_look_ms_ = now_ms() + gap_ms_;
+        }
+    }
 
     void look_after_lingering() noexcept {
         for (std::int32_t slot = 0; slot < table_.end(); ++slot) {
             if (table_.at(slot).exited || table_.at(slot).release) {
                 check_group(slot);
             }
+        }
+        if (now_ms() >= next_look_ms_) {
+            look_for_zombies();
+            gap_ms_ = std::min(2 * gap_ms_, last_gap_ms);
+            next_look_ms_ = now_ms() + gap_ms_;
+        }
+    }
+
+    static std::int64_t now_ms() noexcept {
+        timespec now{};
+        ::clock_gettime(CLOCK_MONOTONIC, &now);
+        return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+    }
+
+    /// A zombie is a member until its parent reaps it, who may have left the group and never will.
+    /// No living member can appear behind our back: a group that got SIGKILL does not fork.
+    void look_for_zombies() noexcept {
+        bool suspicious = false;
+        for (std::int32_t slot = 0; slot < table_.end(); ++slot) {
+            table_.at(slot).seen = group_state::unknown;
+            suspicious = suspicious || (table_.at(slot).exited && table_.at(slot).release);
+        }
+        proc_list processes{"/proc"};
+        while (suspicious && processes.next() >= 0) {
+            note_member(read_member(processes));
+        }
+        for (std::int32_t slot = 0; slot < table_.end(); ++slot) {
+            const guard_slot& group = table_.at(slot);
+            if (group.exited && group.release && group.seen == group_state::zombies) {
+                report_gone(slot);
+            }
+        }
+    }
+
+    void note_member(const group_member& member) noexcept {
+        const std::int32_t slot = member.group > 0 ? table_.find_pid(member.group) : -1;
+        if (slot >= 0) {
+            group_state& seen = table_.at(slot).seen;
+            seen = std::max(seen, member.dead ? group_state::zombies : group_state::living);
         }
     }
 
@@ -203,11 +254,15 @@ private:
         if (!checked.exited || checked.pid == 0) {
             return;
         }
-        if (::kill(-checked.pid, checked.release ? SIGKILL : 0) == 0 || errno != ESRCH) {
-            return;
+        if (::kill(-checked.pid, checked.release ? SIGKILL : 0) != 0 && errno == ESRCH) {
+            report_gone(slot);
         }
+    }
+
+    void report_gone(std::int32_t slot) noexcept {
+        const guard_slot& gone = table_.at(slot);
         --lingering_;
-        tell({guard_news::gone, slot, checked.token, checked.pid, 0, spawn_step::prepare, 0});
+        tell({guard_news::gone, slot, gone.token, gone.pid, 0, spawn_step::prepare, 0});
         table_.free(slot);
     }
 
@@ -253,6 +308,8 @@ private:
     int supervisor_;
     int signals_ = -1;
     std::int32_t lingering_ = 0;
+    std::int64_t gap_ms_ = 0;
+    std::int64_t next_look_ms_ = 0; // while some linger
 };
 
 void reset_signals() noexcept {

@@ -11,12 +11,16 @@
 /// there on only system calls and its own memory are used, no allocation, no locale, no exception.
 namespace muster::detail {
 
+/// What the last look into /proc found in a group.
+enum class group_state : std::uint8_t { unknown, zombies, living };
+
 /// A child's process group, from its start until it is empty.
 struct guard_slot {
     std::uint64_t token;
     pid_t pid;    ///< of the child and of its group; 0: the slot is free
     bool exited;  ///< the child was reaped
     bool release; ///< the group is being killed
+    group_state seen = group_state::unknown;
 };
 
 /// Groups by slot. Fixed reserve of address space; memory is used up to the highest slot in use.

@@ -25,15 +25,11 @@ private:
 /// Marks a kill that is on its way.
 class process_child::climbing {
 public:
-    explicit climbing(process_child& child) : child_{child} {
-        child_.climbing_ = true;
-        child_.killed_ = !child_.exited_;
-    }
+    explicit climbing(process_child& child) : child_{child} { child_.climbing_ = true; }
     climbing(const climbing&) = delete;
     climbing& operator=(const climbing&) = delete;
     ~climbing() {
         child_.climbing_ = false;
-        child_.killed_ = child_.killed_ && child_.is_settled();
         child_.changed_.notify();
     }
 
@@ -72,6 +68,7 @@ void process_child::note(const guard_report& report) {
     case guard_news::refused: refusal_ = report; break;
     case guard_news::exited:
         exited_ = true;
+        killed_ = killed_ || climbing_;
         status_ = report.value;
         exit_time_ = clock::now();
         input_->close();
@@ -85,6 +82,7 @@ void process_child::note(const guard_report& report) {
 }
 
 void process_child::note_lost() {
+    killed_ = killed_ || (climbing_ && !exited_);
     lost_ = true;
     if (input_) {
         input_->close();
@@ -190,6 +188,7 @@ session_awaitable<> process_child::climb() {
     if (co_await signal_step(SIGTERM, grace.terminate)) {
         co_return;
     }
+    killed_ = killed_ || !exited_; // however late that comes
     guardian_->release(token_, slot_);
     co_await gone_within(grace.kill);
 }

@@ -131,7 +131,7 @@ private:
     bool abandoned_ = false;     // the worker dies
     bool terminal_seen_ = false; // the protocol said done or crashed
     bool climbing_ = false;      // a kill is on the ladder
-    bool killed_ = false;        // kill is or was on it, and the child had not ended before
+    bool killed_ = false;        // the child ended while one was, or after its SIGKILL
     bool reported_ = false;
 };
 

@@ -91,6 +91,27 @@ BOOST_AUTO_TEST_CASE(a_kill_takes_the_whole_group) {
     BOOST_TEST(world.reports.at(0).group_empty);
 }
 
+/// The kernel counts it as a member until its parent, who left the group, reaps it.
+BOOST_AUTO_TEST_CASE(a_zombie_that_nobody_reaps_does_not_keep_a_group_alive) {
+    process_world world{with_grace(kill_grace{0ms, 0ms, 0ms, 5s})};
+    const auto session = world.start(world.shell(
+        "(sleep 1000 & exec setsid sh -c 'echo up; exec sleep 1000') & exec sleep 1000"));
+    wait_for_output(world, session, "up");
+    world.kill(session);
+    world.finish(session);
+    BOOST_TEST(world.reports.at(0).group_empty);
+    BOOST_TEST(session->sink.events.empty());
+    BOOST_TEST(world.backend->live_groups() == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_child_that_dies_of_a_kill_after_that_gave_up_has_not_crashed) {
+    process_world world{with_grace(kill_grace{0ms, 0ms, 0ms, 0ms})};
+    const auto session = world.start(world.shell("exec sleep 1000"));
+    BOOST_CHECK_THROW(world.kill(session), error);
+    world.finish(session);
+    BOOST_TEST(session->sink.events.empty());
+}
+
 BOOST_AUTO_TEST_CASE(two_kills_at_once_both_return) {
     process_world world{with_grace(kill_grace{0ms, 20ms, 20ms})};
     const auto session = world.start(world.shell("trap '' INT TERM; sleep 1000; sleep 1000"));

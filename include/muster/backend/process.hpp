@@ -59,7 +59,8 @@ struct process_report {
     int pid = 0;                  ///< of the child, which led a process group of the same number
     std::optional<int> exit_code; ///< if the child exited
     std::optional<int> signal;    ///< if a signal ended it
-    /// The proof: after the last process was reaped, the kernel knew no process in the group.
+    /// The proof: after the last process was reaped, the kernel knew no process in the group (but
+    /// zombies, if their parent is one that left the group and does not reap them).
     bool group_empty = false;
 
     process_report() = default;
