@@ -69,6 +69,7 @@ child_streams make_terminal(const session_id& id, terminal_size size) {
     }
     streams.child[1] = duplicate(id, streams.child[0]);
     streams.child[2] = duplicate(id, streams.child[0]);
+    streams.terminal = duplicate(id, streams.child[0]);
     streams.input = duplicate(id, streams.output);
     return streams;
 }

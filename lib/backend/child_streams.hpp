@@ -17,6 +17,7 @@ struct child_streams {
     unique_fd output;
     unique_fd errors; ///< none for a terminal
     std::array<unique_fd, 3> child;
+    unique_fd terminal; ///< the child's side once more, for a terminal
 };
 
 /// Makes pipes, or a terminal of the settings' size. Throws `error{errc::process}`.

@@ -71,6 +71,7 @@ void process_child::note(const guard_report& report) {
         killed_ = killed_ || climbing_;
         status_ = report.value;
         exit_time_ = clock::now();
+        terminal_.reset();
         input_->close();
         break;
     case guard_news::gone:
@@ -87,6 +88,7 @@ void process_child::note_lost() {
     if (input_) {
         input_->close();
     }
+    terminal_.reset();
     report_end();
     changed_.notify();
 }
@@ -225,6 +227,7 @@ void process_child::close_streams() {
     if (input_) {
         input_->close();
     }
+    terminal_.reset();
     sys::error_code ignored;
     for (output_source& source : sources_) {
         source.fd.close(ignored);

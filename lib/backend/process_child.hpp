@@ -110,6 +110,9 @@ private:
     change_signal changed_;
 
     std::array<output_source, 2> sources_;
+    /// Until the child's exit. A terminal that nobody has open reads as ended, though a child that
+    /// has closed its streams may open it again.
+    unique_fd terminal_;
     std::shared_ptr<child_input> input_;
     std::optional<protocol_decoder> decoder_;
     std::vector<event> decoded_;

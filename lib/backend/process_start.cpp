@@ -96,6 +96,7 @@ void process_child::pass_on(const spawn_request& request) {
 void process_child::take_streams(child_streams& streams) {
     input_ = std::make_shared<child_input>(executor_, id_, std::move(streams.input),
                                            settings_.mode == process_mode::pty);
+    terminal_ = std::move(streams.terminal);
     sources_[0].fd.assign(streams.output.get());
     (void)streams.output.release();
     if (streams.errors) {

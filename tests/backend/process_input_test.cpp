@@ -196,6 +196,16 @@ BOOST_AUTO_TEST_CASE(a_terminal_has_a_size_that_can_change) {
     BOOST_TEST(session->sink.crash.value() == "exited with code 5");
 }
 
+BOOST_AUTO_TEST_CASE(a_terminal_that_nobody_has_open_for_a_while_has_not_ended) {
+    process_world world{with_mode(process_mode::pty)};
+    const auto session = world.start(
+        world.shell("exec </dev/null >/dev/null 2>&1; sleep 0.2; stty size </dev/tty >/dev/tty"));
+    world.context.run_for(100ms);
+    world.complete(session, session->process->resize({100, 40}));
+    world.finish(session);
+    BOOST_TEST(session->sink.out == "40 100\r\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_terminal_takes_input_and_ends_like_one) {
     auto options = with_mode(process_mode::pty);
     options.defaults.grace = kill_grace{15s, 15s, 15s};

@@ -113,7 +113,7 @@ struct process_options {
 ///
 /// Thread safety: a backend may serve sessions on any threads of its context. Like any Asio I/O
 /// object, it and its workers must not outlive the context. Not usable in a child of fork(): make
-/// it after daemonising. File descriptors: three a child (pty: two), and two for the backend.
+/// it after daemonising. File descriptors: three a child, and two for the backend.
 /// Make it early: the guardian keeps the supervisor's memory of that moment (copy on write).
 class process_backend final : public backend {
 public:
