@@ -109,12 +109,16 @@ struct process_options {
 /// `dependency_unavailable` for a missing program, `process` for what the system refuses.
 ///
 /// Input: `try_send_input` takes bytes whenever nobody waits and the stream has room; senders that
-/// wait are served in order. `input_closed` once the child closed its end or ended.
+/// wait are served in order. `input_closed` once the child closed its end or ended. A terminal in
+/// line mode, as each is at first, keeps 4095 bytes of a line: the kernel drops the rest of a
+/// longer one, and the send succeeds all the same.
 ///
 /// Thread safety: a backend may serve sessions on any threads of its context. Like any Asio I/O
 /// object, it and its workers must not outlive the context. Not usable in a child of fork(): make
 /// it after daemonising. File descriptors: three a child, and two for the backend.
-/// Make it early: the guardian keeps the supervisor's memory of that moment (copy on write).
+/// Make it early, but after dropping privileges: the guardian keeps the supervisor's memory of that
+/// moment (copy on write), and the children get its credentials, umask, limits, nice value and CPU
+/// affinity of that moment, whatever the supervisor changes later.
 class process_backend final : public backend {
 public:
     /// Starts the guardian. Throws `error{errc::process}` if the system refuses.
