@@ -145,6 +145,7 @@ session_info session::info() const {
             core_->admission().position(extra->ticket.load(std::memory_order_relaxed));
         const std::lock_guard lock{extra->mutex};
         shown.open_questions = extra->open_questions;
+        shown.dropped_questions = extra->dropped_questions;
         shown.end = extra->end;
         shown.restarts = extra->restarts;
     }

@@ -218,6 +218,15 @@ void session::received(const envelope& oldest) noexcept {
 
 // ---- questions
 
+/// As the newest; the oldest makes room. A worker may ask without end.
+void session::extras::keep_question(const envelope& question) {
+    if (open_questions.size() == session_info::max_open_questions) {
+        open_questions.erase(open_questions.begin());
+        ++dropped_questions;
+    }
+    open_questions.push_back(question);
+}
+
 void session::open_question(const envelope& published) {
     auto& extra = more();
     {
@@ -225,7 +234,7 @@ void session::open_question(const envelope& published) {
         const auto known =
             find_question(extra.open_questions, published.get_if<needs_input>()->prompt_id);
         if (known == extra.open_questions.end()) {
-            extra.open_questions.push_back(published);
+            extra.keep_question(published);
         } else {
             *known = published;
         }
@@ -256,7 +265,7 @@ void session::restore_question(const envelope& question) {
     if (status() == session_status::running &&
         find_question(extra.open_questions, question.get_if<needs_input>()->prompt_id) ==
             extra.open_questions.end()) {
-        extra.open_questions.push_back(question);
+        extra.keep_question(question);
     }
 }
 

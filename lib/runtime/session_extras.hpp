@@ -96,10 +96,13 @@ struct session::extras {
     std::atomic<std::uint64_t> ticket{0};
     std::atomic<std::uint64_t> ended{0}; ///< a reading of the metrics clock; 0: not yet
 
-    mutable std::mutex mutex; ///< guards what `info` reads from any thread:
-    std::vector<envelope> open_questions;
+    mutable std::mutex mutex;             ///< guards what `info` reads from any thread:
+    std::vector<envelope> open_questions; ///< the oldest first
+    std::uint64_t dropped_questions = 0;
     envelope end;
     std::uint32_t restarts = 0;
+
+    void keep_question(const envelope& question);
 };
 
 inline session::extras& session::more() {

@@ -93,6 +93,30 @@ BOOST_AUTO_TEST_CASE(a_question_that_is_asked_again_is_replaced) {
     BOOST_TEST(shown.front().get_if<needs_input>()->question_text == "Really?");
 }
 
+BOOST_AUTO_TEST_CASE(of_many_open_questions_the_newest_are_kept) {
+    constexpr std::size_t kept = session_info::max_open_questions;
+    asking_fixture f{needs_input{"0", "Go on?"}};
+    ids newest;
+    for (std::size_t i = 1; i < 1'000; ++i) {
+        f.backend->push("a", event{needs_input{std::to_string(i), "Go on?"}});
+        if (i >= 1'000 - kept) {
+            newest.push_back(std::to_string(i));
+        }
+    }
+    f.settle();
+    BOOST_TEST(f.open() == newest, per_element());
+    BOOST_TEST(f.wait(f.subject->status("a")).dropped_questions == 1'000 - kept);
+    const auto lost = std::to_string(1'000 - kept - 1);
+    BOOST_TEST((f.failure_of(f.subject->respond_to_needs_input(
+                    "a", needs_input_response{lost, "yes"})) == errc::prompt_not_found));
+    for (const auto& id : newest) {
+        BOOST_TEST(
+            (f.wait(f.subject->prompt_checkpoint("a", "p")).outcome == prompt_outcome::refused));
+        f.respond(needs_input_response{id, "yes"});
+    }
+    BOOST_TEST((f.wait(f.subject->prompt_checkpoint("a", "p")).outcome == prompt_outcome::sent));
+}
+
 BOOST_AUTO_TEST_CASE(an_unknown_prompt_is_an_error_that_names_it) {
     asking_fixture f{needs_input{"q", "Go on?"}};
     BOOST_TEST((f.failure_of(f.subject->respond_to_needs_input(

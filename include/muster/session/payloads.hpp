@@ -83,7 +83,8 @@ struct question {
         : id{std::move(new_id)}, text{std::move(new_text)}, options{std::move(new_options)} {}
 };
 
-/// The worker waits for an answer; see `needs_input_response`.
+/// The worker waits for an answer; see `needs_input_response`. One with the prompt id of an open
+/// question replaces it; of too many, the oldest is dropped (`session_info::max_open_questions`).
 struct needs_input {
     static constexpr event_kind kind = event_kind::needs_input;
     std::string prompt_id;
