@@ -3,6 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 using namespace muster;
@@ -65,6 +68,8 @@ private:
     void (*handler_)(int);
 };
 
+std::atomic<int> flushed_directories{0};
+
 template <typename Action>
 void expect_refusal(Action action, errc code, const std::string& path) {
     try {
@@ -80,6 +85,15 @@ void expect_refusal(Action action, errc code, const std::string& path) {
 }
 
 } // namespace
+
+/// In place of the C library's, to see what is flushed.
+extern "C" __attribute__((visibility("default"))) int fsync(int descriptor) {
+    struct stat what {};
+    if (::fstat(descriptor, &what) == 0 && S_ISDIR(what.st_mode)) {
+        ++flushed_directories;
+    }
+    return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
 
 BOOST_AUTO_TEST_SUITE(metrics)
 
@@ -108,6 +122,52 @@ BOOST_AUTO_TEST_CASE(a_directory_in_the_files_place_is_refused_and_kept) {
     expect_refusal([&] { write_file_atomically(path, "x"); }, errc::configuration, path);
     BOOST_TEST(scratch.names().size() == 1U);
     BOOST_TEST(fs::is_directory(path));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_there_and_no_regular_file_is_refused_and_kept) {
+    const scratch_directory scratch;
+    const auto path = scratch / "pipe";
+    BOOST_REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    expect_refusal([&] { write_file_atomically(path, "x"); }, errc::configuration, path);
+    BOOST_TEST(fs::is_fifo(path));
+    fs::create_symlink("loop", scratch / "loop");
+    expect_refusal([&] { write_file_atomically(scratch / "loop", "x"); }, errc::configuration,
+                   scratch / "loop");
+    BOOST_TEST(scratch.names().size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_symbolic_link_stays_and_its_target_is_written) {
+    const scratch_directory scratch;
+    const auto target = scratch / "target/report.json";
+    fs::create_directory(scratch / "target");
+    fs::create_symlink("target/link", scratch / "first");
+    fs::create_symlink("report.json", scratch / "target/link");
+    for (const char* contents : {"the target is made", "the target is replaced"}) {
+        write_file_atomically(scratch / "first", contents);
+        BOOST_TEST(fs::is_symlink(scratch / "first"));
+        BOOST_TEST(fs::is_symlink(scratch / "target/link"));
+        BOOST_REQUIRE(fs::is_regular_file(target));
+        BOOST_TEST(read_file(target) == contents);
+    }
+    BOOST_TEST(scratch.names().size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_replaced_keeps_its_mode) {
+    const scratch_directory scratch;
+    const auto path = scratch / "report.json";
+    write_file_atomically(path, "first");
+    for (const auto mode : {fs::perms{0600}, fs::perms{0666}}) {
+        fs::permissions(path, mode);
+        write_file_atomically(path, "second");
+        BOOST_TEST((fs::status(path).permissions() == mode));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_directory_is_flushed_with_the_file) {
+    const scratch_directory scratch;
+    const int before = flushed_directories;
+    write_file_atomically(scratch / "report.json", "x");
+    BOOST_TEST(flushed_directories == before + 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_full_disk_leaves_the_old_file_and_nothing_else) {
@@ -157,6 +217,14 @@ BOOST_AUTO_TEST_CASE(a_directory_below_a_file_is_refused) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_directory_that_cannot_even_be_looked_at_is_refused) {
+    const scratch_directory scratch;
+    fs::create_symlink("loop", scratch / "loop");
+    for (const auto& path : {scratch / std::string(300, 'x'), scratch / "loop"}) {
+        expect_refusal([&] { ensure_writable_directory(path); }, errc::configuration, path);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_directory_that_refuses_is_named) {
     const scratch_directory scratch;
     fs::create_directory(scratch / "closed");
@@ -166,6 +234,21 @@ BOOST_AUTO_TEST_CASE(a_directory_that_refuses_is_named) {
     }
     expect_refusal([&] { ensure_writable_directory(scratch / "closed"); }, errc::configuration,
                    scratch / "closed");
+}
+
+BOOST_AUTO_TEST_CASE(files_are_read_whole) {
+    const scratch_directory scratch;
+    for (const std::size_t size : {0, 1, 100'000}) {
+        const std::string contents(size, '\n');
+        write_file_atomically(scratch / "file", contents);
+        BOOST_TEST((read_file(scratch / "file") == contents));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(reading_a_directory_is_refused) {
+    const scratch_directory scratch;
+    expect_refusal([&] { static_cast<void>(read_file(scratch / "")); }, errc::configuration,
+                   scratch / "");
 }
 
 BOOST_AUTO_TEST_CASE(reading_what_is_not_there_is_refused) {
