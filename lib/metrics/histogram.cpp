@@ -56,7 +56,8 @@ void histogram::find(bucket_range used, std::uint64_t total, std::span<const dou
     std::uint64_t seen = 0;
     std::size_t next = used.first;
     for (const double fraction : fractions) {
-        const double exact = std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(total));
+        const double share = fraction > 0 ? std::min(fraction, 1.0) : 0; // NaN, too, is 0
+        const double exact = std::ceil(share * static_cast<double>(total));
         const auto rank = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(exact), 1, total);
         while (seen < rank && next < used.end) {
             seen += buckets_[next++].load(std::memory_order_relaxed);

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -58,6 +59,17 @@ BOOST_AUTO_TEST_CASE(an_empty_one_says_nothing) {
     BOOST_TEST(empty.max() == 0U);
     BOOST_TEST(empty.quantile(0.5) == 0U);
     BOOST_TEST((empty.summary(tick_clock::steady()) == histogram_summary{}));
+}
+
+BOOST_AUTO_TEST_CASE(fractions_beyond_the_range_count_as_its_ends) {
+    histogram subject;
+    for (const std::uint64_t value : {1, 2, 3}) {
+        subject.record(value);
+    }
+    BOOST_TEST(subject.quantile(-1) == 1U);
+    BOOST_TEST(subject.quantile(std::numeric_limits<double>::quiet_NaN()) == 1U);
+    BOOST_TEST(subject.quantile(2) == 3U);
+    BOOST_TEST(subject.quantile(std::numeric_limits<double>::infinity()) == 3U);
 }
 
 BOOST_AUTO_TEST_CASE(buckets_are_in_order_and_their_middles_are_their_own) {

@@ -70,8 +70,8 @@ public:
         return max_.load(std::memory_order_relaxed);
     }
 
-    /// The smallest recorded value (up to the error) that at least `fraction` (0 to 1) of all do
-    /// not exceed; 0 if empty.
+    /// The smallest recorded value (up to the error) that at least `fraction` of all do not exceed;
+    /// 0 if empty. Below 0 and NaN count as 0, above 1 as 1.
     [[nodiscard]] std::uint64_t quantile(double fraction) const noexcept;
 
     /// The summary; recorded values are ticks of `clock`.
