@@ -81,7 +81,9 @@ void guardian_link::ensure_guardian() {
         close();
     }
     if (!socket_.is_open()) {
-        socket_.assign(start_guardian().release());
+        auto started = start_guardian();
+        socket_.assign(started.get());
+        static_cast<void>(started.release()); // only now: assign may throw
     }
 }
 
