@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(an_empty_one_says_nothing) {
 
 BOOST_AUTO_TEST_CASE(fractions_beyond_the_range_count_as_its_ends) {
     histogram subject;
-    for (const std::uint64_t value : {1, 2, 3}) {
+    for (const std::uint64_t value : {1U, 2U, 3U}) {
         subject.record(value);
     }
     BOOST_TEST(subject.quantile(-1) == 1U);

@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(a_directory_that_refuses_is_named) {
 
 BOOST_AUTO_TEST_CASE(files_are_read_whole) {
     const scratch_directory scratch;
-    for (const std::size_t size : {0, 1, 100'000}) {
+    for (const std::size_t size : {0U, 1U, 100'000U}) {
         const std::string contents(size, '\n');
         write_file_atomically(scratch / "file", contents);
         BOOST_TEST((read_file(scratch / "file") == contents));
