@@ -124,7 +124,7 @@ private:
     template <counter Which>
     void count(std::uint64_t amount = 1);
 
-    // the worker's life: session.cpp
+    // the worker's life: session_life.cpp
     session_awaitable<> spawn_worker(const spawn_request& request,
                                      std::optional<std::string> restart_reason);
     void run_worker();
