@@ -10,12 +10,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-import unittest
 from pathlib import Path
 
-PROGRAM = None
+import muster_perf_case
+from muster_perf_case import Case, run
+
 REAL_PEERS = None
 
 LINE = """printf '{"schema":"muster-peer","schema_version":1,"peer":"%%s","workload":"%%s",\
@@ -45,11 +45,9 @@ def within_seconds(limit, condition):
     return condition()
 
 
-class Peers(unittest.TestCase):
+class Peers(Case):
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory(prefix="muster-perf-peers-test-")
-        self.addCleanup(scratch.cleanup)
-        self.scratch = Path(scratch.name)
+        super().setUp()
         self.peers = self.scratch / "peers"
         self.peers.mkdir()
         self.out = self.scratch / "out"
@@ -62,8 +60,8 @@ class Peers(unittest.TestCase):
         return path
 
     def command(self, *arguments):
-        return [PROGRAM, "peers", *map(str, arguments), "--ours", str(self.peers / "ours"),
-                "--peers-dir", str(self.peers)]
+        return [muster_perf_case.PROGRAM, "peers", *map(str, arguments),
+                "--ours", str(self.peers / "ours"), "--peers-dir", str(self.peers)]
 
     def run_peers(self, *arguments, out=True, **options):
         more = ["--out", self.out] if out else []
@@ -72,14 +70,6 @@ class Peers(unittest.TestCase):
 
     def document(self):
         return json.loads((self.out / "peers.json").read_text())
-
-    def refused(self, result, *words):
-        """Exit code 2, one line on standard error that has these words, nothing else."""
-        self.assertEqual(result.returncode, 2, result)
-        self.assertEqual(result.stdout, "")
-        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
-        for word in words:
-            self.assertIn(word, result.stderr)
 
     # ---- equal work
 
@@ -290,16 +280,14 @@ class Peers(unittest.TestCase):
     # ---- arguments
 
     def test_the_list_names_every_row_with_its_work_and_targets(self):
-        result = subprocess.run([PROGRAM, "peers", "--list"], capture_output=True, text=True,
-                                timeout=60, check=False)
+        result = run("peers", "--list")
         self.assertEqual(result.returncode, 0, result)
         for words in ("delivery_batch_512", "checkpoint --sessions 100000", "reference,successor",
                       "dispatch_ns_per_event <= 25", ">= 5x reference"):
             self.assertIn(words, result.stdout)
 
     def test_help_shows_examples_and_exit_codes(self):
-        result = subprocess.run([PROGRAM, "peers", "--help"], capture_output=True, text=True,
-                                timeout=60, check=False)
+        result = run("peers", "--help")
         self.assertEqual(result.returncode, 0)
         for words in ("Examples:", "Exit code:", "--pairs", "--peers-dir", "--check-targets"):
             self.assertIn(words, result.stdout)
@@ -315,8 +303,7 @@ class Peers(unittest.TestCase):
         self.refused(self.run_peers("lock_try", "--timeout", "0"), "time limit")
 
     def test_directories_are_checked_before_anything_runs(self):
-        result = subprocess.run([PROGRAM, "peers", "--peers-dir", str(self.scratch / "none")],
-                                capture_output=True, text=True, timeout=60, check=False)
+        result = run("peers", "--peers-dir", self.scratch / "none")
         self.refused(result, "no directory", "none")
         self.fake("peer-tokio", line())
         (self.scratch / "file").write_text("mine")
@@ -330,12 +317,10 @@ class Peers(unittest.TestCase):
         programs = list(Path(REAL_PEERS).glob("*/peer-asio")) if REAL_PEERS else []
         if not programs:
             self.skipTest("peer-asio is not built")
-        if subprocess.run([PROGRAM, "work", "--list"], capture_output=True, check=False).returncode:
+        if run("work", "--list").returncode:
             self.skipTest("this muster-perf has no workloads")
-        result = subprocess.run([PROGRAM, "peers", "lock_try", "delivery_batch_8", "--quick",
-                                 "--pairs", "1", "--peers-dir", REAL_PEERS, "--out",
-                                 str(self.out)],
-                                capture_output=True, text=True, timeout=120, check=False)
+        result = run("peers", "lock_try", "delivery_batch_8", "--quick", "--pairs", 1,
+                     "--peers-dir", REAL_PEERS, "--out", self.out)
         self.assertEqual(result.returncode, 0, result)
         for row in self.document()["rows"]:
             self.assertGreaterEqual(len(row["sides"]), 2)
@@ -344,9 +329,6 @@ class Peers(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
-    if len(sys.argv) > 1 and os.sep in sys.argv[1]:
-        REAL_PEERS = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
+    if len(sys.argv) > 2 and os.sep in sys.argv[2]:
+        REAL_PEERS = os.path.abspath(sys.argv.pop(2))
+    muster_perf_case.main(__doc__)
