@@ -10,10 +10,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <string>
-#include <system_error>
+#include <limits>
 #include <utility>
-#include <vector>
 
 namespace muster::detail {
 namespace {
@@ -50,11 +48,12 @@ bool is_full(int code) {
     return code == EAGAIN || code == ENOBUFS || code == ETOOMANYREFS;
 }
 
-/// Whether nobody has the other end any more.
-bool has_ended(int socket) {
-    char byte = 0;
-    const auto size = ::recv(socket, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
-    return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+guard_request request_of(guard_verb verb, std::uint64_t token, std::int32_t slot) {
+    guard_request request;
+    request.verb = verb;
+    request.token = token;
+    request.slot = slot;
+    return request;
 }
 
 bool is_dead(int code) {
@@ -64,7 +63,8 @@ bool is_dead(int code) {
 } // namespace
 
 guardian_link::guardian_link(asio::io_context& context) : creator_{::getpid()}, socket_{context} {
-    ensure_guardian();
+    listeners nobody;
+    ensure_guardian(nobody);
 }
 
 // Closing alone would not reach the guardian while a fork of ours has the socket, too. Such a fork
@@ -75,15 +75,17 @@ guardian_link::~guardian_link() {
     }
 }
 
-void guardian_link::ensure_guardian() {
-    // While nothing is expected nobody reads, and nobody has noticed its death.
-    if (socket_.is_open() && !reading_ && has_ended(socket_.native_handle())) {
-        close();
+// It may have died unnoticed: nobody reads while nothing is expected, and else the context may not
+// have run since.
+void guardian_link::ensure_guardian(listeners& heard) {
+    if (socket_.is_open() && !read_reports(heard, std::numeric_limits<std::size_t>::max())) {
+        lose(heard);
     }
     if (!socket_.is_open()) {
         auto started = start_guardian();
         socket_.assign(started.get());
         static_cast<void>(started.release()); // only now: assign may throw
+        ++connection_;
     }
 }
 
@@ -118,8 +120,9 @@ void guardian_link::dismiss() {
 
 std::uint64_t guardian_link::spawn(const std::shared_ptr<guardian_listener>& listener,
                                    spawn_descriptors fds, bool terminal) {
+    listeners heard;
     const std::lock_guard lock{mutex_};
-    ensure_guardian();
+    ensure_guardian(heard);
     guard_request request;
     request.token = ++last_token_;
     request.terminal = terminal ? 1 : 0;
@@ -131,37 +134,26 @@ std::uint64_t guardian_link::spawn(const std::shared_ptr<guardian_listener>& lis
 }
 
 void guardian_link::signal(std::uint64_t token, std::int32_t slot, int signal) {
-    guard_request request;
-    request.verb = guard_verb::signal;
-    request.token = token;
-    request.slot = slot;
+    guard_request request = request_of(guard_verb::signal, token, slot);
     request.signal = signal;
     const std::lock_guard lock{mutex_};
     send(request);
 }
 
 void guardian_link::release(std::uint64_t token, std::int32_t slot) {
-    guard_request request;
-    request.verb = guard_verb::release;
-    request.token = token;
-    request.slot = slot;
     const std::lock_guard lock{mutex_};
-    send(request);
+    send(request_of(guard_verb::release, token, slot));
 }
 
 void guardian_link::abandon(std::uint64_t token) {
-    std::int32_t slot = -1;
-    {
-        const std::lock_guard lock{mutex_};
-        const auto found = entries_.find(token);
-        if (found == entries_.end()) {
-            return;
-        }
-        found->second.abandoned = true;
-        slot = found->second.slot;
+    const std::lock_guard lock{mutex_};
+    const auto found = entries_.find(token);
+    if (found == entries_.end()) {
+        return;
     }
-    if (slot >= 0) {
-        release(token, slot);
+    found->second.abandoned = true;
+    if (found->second.slot >= 0) {
+        send(request_of(guard_verb::release, token, found->second.slot));
     }
 }
 
@@ -207,15 +199,21 @@ void guardian_link::refuse(std::uint64_t token, int code) {
 void guardian_link::arm_writing() {
     writing_ = true;
     socket_.async_wait(asio::posix::descriptor_base::wait_write,
-                       [weak = weak_from_this()](sys::error_code ec) {
+                       [weak = weak_from_this(), connection = connection_](sys::error_code ec) {
                            const auto self = weak.lock();
-                           if (!self || ec) {
-                               return;
+                           if (self && !ec) {
+                               self->on_writable(connection);
                            }
-                           const std::lock_guard lock{self->mutex_};
-                           self->writing_ = false;
-                           self->flush();
                        });
+}
+
+// A wait may be over when its guardian is replaced, and its handler come after that.
+void guardian_link::on_writable(std::uint64_t connection) {
+    const std::lock_guard lock{mutex_};
+    if (connection == connection_) {
+        writing_ = false;
+        flush();
+    }
 }
 
 // ---- reports ----
@@ -226,36 +224,32 @@ void guardian_link::arm_reading() {
     }
     reading_ = true;
     socket_.async_wait(asio::posix::descriptor_base::wait_read,
-                       [weak = weak_from_this()](sys::error_code ec) {
+                       [weak = weak_from_this(), connection = connection_](sys::error_code ec) {
                            const auto self = weak.lock();
                            if (self && !ec) {
-                               self->on_readable();
+                               self->on_readable(connection);
                            }
                        });
 }
 
-void guardian_link::on_readable() {
-    std::vector<guard_report> reports;
-    const bool alive = read_reports(reports);
-    for (const guard_report& report : reports) {
-        if (const auto listener = note(report)) {
-            listener->hear(report);
-        }
-    }
-    if (!alive) {
-        lose();
+void guardian_link::on_readable(std::uint64_t connection) {
+    constexpr std::size_t batch = 64; // then others on this context get their turn
+    listeners heard;
+    const std::lock_guard lock{mutex_};
+    if (connection != connection_) {
         return;
     }
-    const std::lock_guard lock{mutex_};
+    if (!read_reports(heard, batch)) {
+        lose(heard);
+        return;
+    }
     reading_ = false;
     arm_reading();
 }
 
-bool guardian_link::read_reports(std::vector<guard_report>& reports) {
-    constexpr std::size_t batch = 64; // then others on this context get their turn
+bool guardian_link::read_reports(listeners& heard, std::size_t limit) {
     guard_report report;
-    const std::lock_guard lock{mutex_};
-    while (reports.size() < batch) {
+    for (std::size_t count = 0; count < limit; ++count) {
         const auto size = ::recv(socket_.native_handle(), &report, sizeof report, MSG_DONTWAIT);
         if (size < 0 && errno == ECONNRESET) {
             continue; // said once, of requests that it never read; its last words come after
@@ -263,32 +257,35 @@ bool guardian_link::read_reports(std::vector<guard_report>& reports) {
         if (size != static_cast<ssize_t>(sizeof report)) {
             return size < 0 && (errno == EAGAIN || errno == EINTR);
         }
-        reports.push_back(report);
+        note(report, heard);
     }
     return true;
 }
 
-std::shared_ptr<guardian_listener> guardian_link::note(const guard_report& report) {
-    std::unique_lock lock{mutex_};
+void guardian_link::note(const guard_report& report, listeners& heard) {
     const auto found = entries_.find(report.token);
     if (found == entries_.end()) {
-        return nullptr;
+        return;
     }
-    auto listener = found->second.listener.lock();
-    const bool abandoned = found->second.abandoned || !listener;
-    found->second.slot = report.slot;
-    if (report.news == guard_news::spawned) {
-        found->second.pid = report.pid;
+    entry& child = found->second;
+    if (report.news == guard_news::starting) {
+        child.pid = report.pid;
+        return;
     }
+    child.slot = report.slot;
+    auto listener = child.listener.lock();
+    const bool abandoned = child.abandoned || !listener;
     if (report.news == guard_news::gone || report.news == guard_news::refused) {
         entries_.erase(found);
         live_.fetch_sub(1, std::memory_order_relaxed);
     }
-    lock.unlock();
     if (abandoned && report.news == guard_news::spawned) {
-        release(report.token, report.slot);
+        send(request_of(guard_verb::release, report.token, report.slot));
     }
-    return abandoned ? nullptr : listener;
+    if (!abandoned) {
+        listener->hear(report);
+    }
+    heard.push_back(std::move(listener));
 }
 
 void guardian_link::close() {
@@ -299,22 +296,19 @@ void guardian_link::close() {
 
 // The kernel kills the children with their guardian; what else is in their groups is for us to
 // kill, whether somebody listens or not.
-void guardian_link::lose() {
-    std::unordered_map<std::uint64_t, entry> lost;
-    {
-        const std::lock_guard lock{mutex_};
-        lost.swap(entries_);
-        close();
-        live_.store(0, std::memory_order_relaxed);
-    }
-    for (const auto& [token, child] : lost) {
+void guardian_link::lose(listeners& heard) {
+    for (const auto& [token, child] : entries_) {
         if (child.pid > 0) {
             ::kill(-child.pid, SIGKILL);
         }
-        if (const auto listener = child.listener.lock()) {
+        if (auto listener = child.listener.lock()) {
             listener->hear_lost();
+            heard.push_back(std::move(listener));
         }
     }
+    entries_.clear();
+    live_.store(0, std::memory_order_relaxed);
+    close();
 }
 
 } // namespace muster::detail

@@ -21,7 +21,8 @@ namespace muster::detail {
 
 namespace asio = boost::asio;
 
-/// Who hears about a child. Called on any thread of the context; must only pass it on.
+/// Who hears about a child. Called on any thread of the context, and on one that spawns; must only
+/// pass it on.
 class guardian_listener {
 public:
     /// One of the guardian's reports.
@@ -90,17 +91,22 @@ private:
         spawn_descriptors fds;
     };
 
-    void ensure_guardian();
+    /// Who has been told something under the lock: kept until it is free, for such a one may be the
+    /// last that holds its child.
+    using listeners = std::vector<std::shared_ptr<guardian_listener>>;
+
+    void ensure_guardian(listeners& heard);
     void send(const guard_request& request, spawn_descriptors fds = {});
     void flush();
     void refuse(std::uint64_t token, int code);
     void arm_reading();
     void arm_writing();
-    void on_readable();
-    bool read_reports(std::vector<guard_report>& reports);
-    std::shared_ptr<guardian_listener> note(const guard_report& report);
+    void on_writable(std::uint64_t connection);
+    void on_readable(std::uint64_t connection);
+    bool read_reports(listeners& heard, std::size_t limit);
+    void note(const guard_report& report, listeners& heard);
+    void lose(listeners& heard);
     void close();
-    void lose();
 
     const pid_t creator_;
     std::mutex mutex_;
@@ -109,6 +115,7 @@ private:
     std::deque<unsent> unsent_;
     std::deque<std::weak_ptr<guardian_listener>> queued_;
     std::uint64_t last_token_ = 0;
+    std::uint64_t connection_ = 0; // how many guardians there have been
     std::size_t spawning_ = 0;
     bool reading_ = false;
     bool writing_ = false;

@@ -20,7 +20,6 @@
 namespace muster::detail {
 namespace {
 
-constexpr int socket_fd = 3;
 constexpr int supervisor_fd = 4;
 constexpr int first_foreign_fd = 5;
 
@@ -147,7 +146,7 @@ private:
         if (slot < 0 || fd_count != spawn_fds) {
             result.error = slot < 0 ? EAGAIN : EMFILE; // no room for the descriptors: they are lost
         } else {
-            result = spawn_child(fds, request.terminal != 0);
+            result = spawn_child(fds, request.token, request.terminal != 0);
         }
         guard_report report{guard_news::spawned, slot, request.token, result.pid, result.error,
                             result.step,         0};

@@ -58,8 +58,12 @@ struct spawn_result {
     spawn_step step = spawn_step::prepare;
 };
 
-/// Starts a child from a request's descriptors (`spawn_fds` of them, see spawn_fd).
-spawn_result spawn_child(const int* fds, bool terminal) noexcept;
+/// Where the guardian has its end of the socket.
+inline constexpr int socket_fd = 3;
+
+/// Starts a child from a request's descriptors (`spawn_fds` of them, see spawn_fd). Before it is
+/// the program it reports itself as `token`, starting.
+spawn_result spawn_child(const int* fds, std::uint64_t token, bool terminal) noexcept;
 
 /// exit_group(2) itself: a fork must not run what others hooked into the end of a process (a
 /// sanitizer flushes the supervisor's buffers there).

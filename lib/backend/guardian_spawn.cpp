@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,6 +25,7 @@ struct failure {
 /// Everything that the child needs, ready before it is made.
 struct child_plan {
     const int* fds;
+    std::uint64_t token;
     bool terminal;
     pid_t guardian;
     int failures; ///< write end, close-on-exec
@@ -54,6 +56,12 @@ void join_group(const child_plan& plan) noexcept {
     }
 }
 
+void announce(const child_plan& plan) noexcept {
+    const guard_report report{guard_news::starting, -1, plan.token, ::getpid(), 0,
+                              spawn_step::group,    0};
+    ::send(socket_fd, &report, sizeof report, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 void take_streams(const child_plan& plan) noexcept {
     require(plan, spawn_step::directory, ::fchdir(plan.fds[fd_directory]) == 0);
     if (plan.terminal) {
@@ -81,6 +89,7 @@ void take_streams(const child_plan& plan) noexcept {
 
 [[noreturn]] void become_child(const child_plan& plan) noexcept {
     join_group(plan);
+    announce(plan);
     take_streams(plan);
     sigset_t none;
     ::sigemptyset(&none);
@@ -171,7 +180,7 @@ void leave(int code) noexcept {
     }
 }
 
-spawn_result spawn_child(const int* fds, bool terminal) noexcept {
+spawn_result spawn_child(const int* fds, std::uint64_t token, bool terminal) noexcept {
     spawn_result refused;
     const mapped_image image{fds[fd_image]};
     int failures[2];
@@ -181,6 +190,7 @@ spawn_result spawn_child(const int* fds, bool terminal) noexcept {
     }
     const image_head& head = image.head();
     const child_plan plan{fds,
+                          token,
                           terminal,
                           ::getpid(),
                           failures[1],

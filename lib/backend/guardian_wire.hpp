@@ -23,6 +23,10 @@ struct guard_request {
 };
 
 enum class guard_news : std::uint32_t {
+    /// About to become the program, in a group of its own, `pid`. Said by the child itself, so that
+    /// the group is known before anything in it runs, whatever becomes of the guardian; left out
+    /// where the socket is full.
+    starting,
     spawned, ///< runs as `pid`
     refused, ///< `step` failed with errno `value`; nothing was started
     exited,  ///< the child was reaped with wait status `value`

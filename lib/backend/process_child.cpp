@@ -61,6 +61,7 @@ void process_child::hear_lost() {
 
 void process_child::note(const guard_report& report) {
     switch (report.news) {
+    case guard_news::starting: break; // the link's to know
     case guard_news::spawned:
         slot_ = report.slot;
         pid_ = report.pid;

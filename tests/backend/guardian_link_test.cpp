@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,13 +49,23 @@ guardian_link::spawn_descriptors descriptors_for(const spawn_request& request) {
     return fds;
 }
 
-int parent_of(int pid) {
+struct process_status {
+    char state = 'X';
+    int parent = 0;
+};
+
+process_status status_of(int pid) {
     std::ifstream stat{"/proc/" + std::to_string(pid) + "/stat"};
     std::string name;
-    char state = 0;
-    int parent = 0;
-    stat >> pid >> name >> state >> parent;
-    return parent;
+    process_status found;
+    stat >> pid >> name >> found.state >> found.parent;
+    return found;
+}
+
+/// Where the child has become the program, and the guardian has not yet seen that. (TSan forks, and
+/// the guardian goes on.)
+void stop_at_the_next_child(int guardian) {
+    BOOST_REQUIRE(::ptrace(PTRACE_SEIZE, guardian, nullptr, PTRACE_O_TRACEVFORKDONE) == 0);
 }
 
 /// As a sandbox does, or Linux before 5.9.
@@ -98,36 +109,72 @@ BOOST_FIXTURE_TEST_SUITE(guardian_requests, fixture)
 BOOST_AUTO_TEST_CASE(a_spawn_after_the_guardian_was_lost_gets_another) {
     const auto first = spawn();
     until([&] { return first->heard(detail::guard_news::spawned); });
-    ::kill(parent_of(first->last->pid), SIGKILL);
+    ::kill(status_of(first->last->pid).parent, SIGKILL);
     until([&] { return first->lost; });
     const auto second = spawn();
     until([&] { return second->heard(detail::guard_news::spawned); });
     BOOST_TEST(link->live() == 1u);
 }
 
-/// A request that it never read is no reason not to read what it has said.
-BOOST_AUTO_TEST_CASE(a_guardian_that_dies_with_a_request_unread_is_heard_to_its_last_word) {
-    int ends[2];
-    BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-    detail::unique_fd output{ends[0]};
-    auto fds = descriptors_for(process_world::shell("echo $PPID; sleep 1000 & echo $!; wait"));
-    fds[detail::fd_out].reset(ends[1]);
-    const auto listener = spawn(std::move(fds));
-    std::string text;
-    for (char byte = 0; std::count(text.begin(), text.end(), '\n') < 2;) {
-        BOOST_REQUIRE(::read(output.get(), &byte, 1) == 1);
-        text.push_back(byte);
+/// Says its guardian's pid and that of a grandchild.
+struct talking_child {
+    explicit talking_child(fixture& guarded) {
+        int ends[2];
+        BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+        const detail::unique_fd output{ends[0]};
+        auto fds = descriptors_for(process_world::shell("echo $PPID; sleep 1000 & echo $!; wait"));
+        fds[detail::fd_out].reset(ends[1]);
+        listener = guarded.spawn(std::move(fds));
+        std::string text;
+        for (char byte = 0; std::count(text.begin(), text.end(), '\n') < 2;) {
+            BOOST_REQUIRE(::read(output.get(), &byte, 1) == 1);
+            text.push_back(byte);
+        }
+        std::istringstream pids{text};
+        pids >> guardian >> grandchild;
     }
-    std::istringstream pids{text};
+
+    std::shared_ptr<recording_listener> listener;
     int guardian = 0;
     int grandchild = 0;
-    pids >> guardian >> grandchild;
-    ::kill(guardian, SIGSTOP);
+};
+
+/// A request that it never read is no reason not to read what it has said.
+BOOST_AUTO_TEST_CASE(a_guardian_that_dies_with_a_request_unread_is_heard_to_its_last_word) {
+    const talking_child child{*this};
+    // The child runs before that is said; a guardian that waits for requests has said it.
+    BOOST_REQUIRE(becomes_true([&] { return status_of(child.guardian).state == 'S'; }));
+    ::kill(child.guardian, SIGSTOP);
     link->signal(1, 0, 0);
+    ::kill(child.guardian, SIGKILL);
+    until([&] { return child.listener->lost; });
+    BOOST_TEST(child.listener->heard(detail::guard_news::spawned));
+    BOOST_TEST(becomes_true([&] { return has_ended(child.grandchild); }));
+}
+
+BOOST_AUTO_TEST_CASE(a_guardian_that_is_killed_before_it_tells_leaves_none_of_the_group) {
+    const auto first = spawn();
+    until([&] { return first->heard(detail::guard_news::spawned); });
+    stop_at_the_next_child(status_of(first->last->pid).parent);
+    const talking_child child{*this};
+    ::kill(child.guardian, SIGKILL);
+    ::waitpid(child.guardian, nullptr, __WALL);
+    until([&] { return child.listener->lost; });
+    BOOST_TEST(becomes_true([&] { return has_ended(child.grandchild); }));
+}
+
+/// Somebody waits for news of the first, and has had no turn since.
+BOOST_AUTO_TEST_CASE(a_guardian_that_died_unnoticed_is_replaced_at_the_next_spawn) {
+    const auto first = spawn();
+    until([&] { return first->heard(detail::guard_news::spawned); });
+    const int guardian = status_of(first->last->pid).parent;
     ::kill(guardian, SIGKILL);
-    until([&] { return listener->lost; });
-    BOOST_TEST(listener->heard(detail::guard_news::spawned));
-    BOOST_TEST(becomes_true([&] { return has_ended(grandchild); }));
+    BOOST_REQUIRE(becomes_true([&] { return has_ended(guardian); }));
+    const auto second = spawn();
+    BOOST_TEST(first->lost);
+    until([&] { return second->heard(detail::guard_news::spawned); });
+    BOOST_TEST(!second->lost);
+    BOOST_TEST(link->live() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_guardian_keeps_none_of_our_descriptors_where_close_range_is_refused) {
