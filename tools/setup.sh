@@ -157,7 +157,7 @@ find_clang() {
     local name
     for name in clang++-{19,18,17,16,15,20,21} clang++; do
         if command -v "$name" >/dev/null && [ "$("$name" -dumpversion | cut -d. -f1)" -ge 15 ] &&
-            "$name" -fsanitize=undefined -x c++ -o /dev/null - <<<'int main() {}' 2>/dev/null; then
+            "$name" -fsanitize=thread,undefined -x c++ -o /dev/null - <<<'int main() {}' 2>/dev/null; then
             command -v "$name"
             return
         fi

@@ -10,12 +10,14 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -192,13 +194,24 @@ inline bool is_gone(int pid) {
     return ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
-/// It is gone, or a zombie of somebody who is not ours.
+/// It is gone, or a zombie of somebody who is not ours. TSan gives every process a thread of its
+/// own: as long as that lives, its descriptors do.
 inline bool has_ended(int pid) {
-    std::ifstream stat{"/proc/" + std::to_string(pid) + "/stat"};
+    const auto process = "/proc/" + std::to_string(pid);
+    std::ifstream stat{process + "/stat"};
     std::string name;
     char state = 'X';
     stat >> pid >> name >> state;
-    return state == 'X' || state == 'Z';
+    if (state == 'X') {
+        return true;
+    }
+    std::error_code gone;
+    int threads = 0;
+    for (std::filesystem::directory_iterator all{process + "/task", gone}, none;
+         !gone && all != none; all.increment(gone)) {
+        ++threads;
+    }
+    return state == 'Z' && threads <= 1;
 }
 
 } // namespace muster::test
