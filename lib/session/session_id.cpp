@@ -1,3 +1,4 @@
+#include <muster/detail/ref_counter.hpp>
 #include <muster/error.hpp>
 #include <muster/session/session_id.hpp>
 
@@ -30,7 +31,7 @@ detail::id_block* make_block(std::string_view text) {
     const std::size_t padded = (text.size() + word - 1) / word * word;
     void* memory = ::operator new(sizeof(detail::id_block) + padded);
     auto* block = new (memory) detail::id_block{
-        .references = 0,
+        .references = 1,
         .length = static_cast<std::uint32_t>(text.size()),
         .hash = std::hash<std::string_view>{}(text),
     };
@@ -43,13 +44,12 @@ detail::id_block* make_block(std::string_view text) {
 } // namespace
 
 void detail::intrusive_ptr_release(id_block* block) noexcept {
-    // acq_rel: the last owner must see every other owner's accesses before it frees the block.
-    if (fetch_add(block->references, ~std::uint32_t{0}, std::memory_order_acq_rel) == 1) {
+    if (drop_reference(block->references)) {
         block->~id_block();
         ::operator delete(block);
     }
 }
 
-session_id::session_id(std::string_view text) : block_{(check(text), make_block(text))} {}
+session_id::session_id(std::string_view text) : block_{(check(text), make_block(text)), false} {}
 
 } // namespace muster

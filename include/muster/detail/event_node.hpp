@@ -1,6 +1,7 @@
 #pragma once
 
 #include <muster/detail/record_memory.hpp>
+#include <muster/detail/ref_counter.hpp>
 #include <muster/detail/single_threaded.hpp>
 #include <muster/session/payloads.hpp>
 #include <muster/session/session_id.hpp>
@@ -18,7 +19,7 @@ namespace muster::detail {
 
 /// Header of every event: who said it and when (written once, by publication), and what it is.
 struct event_node {
-    std::atomic<std::uint32_t> references{0};
+    std::atomic<std::uint32_t> references{1}; // of who makes it
     std::uint32_t output_bytes = 0;
     event_kind kind;
     std::uint64_t sequence = 0; ///< 0 until published
@@ -89,8 +90,7 @@ inline void intrusive_ptr_add_ref(event_node* node) noexcept {
 void destroy(event_node* node) noexcept;
 
 inline void intrusive_ptr_release(event_node* node) noexcept {
-    // acq_rel: the last owner must see every other owner's accesses before it frees the node.
-    if (fetch_add(node->references, ~std::uint32_t{0}, std::memory_order_acq_rel) == 1) {
+    if (drop_reference(node->references)) {
         destroy(node);
     }
 }

@@ -23,7 +23,8 @@ public:
     template <typename Payload>
         requires event_payload<std::remove_cvref_t<Payload>> event(Payload&& payload)
             : node_{new detail::event_node_of<std::remove_cvref_t<Payload>>{
-                  std::forward<Payload>(payload)}} {}
+                        std::forward<Payload>(payload)},
+                    false} {} // its first reference is ours
 
         [[nodiscard]] event_kind kind() const noexcept {
             return node_->kind;

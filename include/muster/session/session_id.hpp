@@ -21,7 +21,7 @@ namespace detail {
 /// The characters of one id, behind the header in the same block, filled up with zeros to whole
 /// words; shared by everything that names the session.
 struct id_block {
-    std::atomic<std::uint32_t> references{0};
+    std::atomic<std::uint32_t> references{1}; // of who makes it
     std::uint32_t length;
     std::size_t hash;
 
