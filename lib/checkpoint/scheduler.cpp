@@ -1,18 +1,20 @@
 #include <muster/checkpoint/scheduler.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 namespace muster {
 namespace {
 
-/// The greatest power of two that divides `interval` and is at most `leeway`, at least 1.
+/// The greatest divisor of `interval` that is at most `leeway`, at least 1. Found by trying, in a
+/// few steps where both are round.
 std::uint32_t grid_for(std::uint64_t interval, std::uint64_t leeway) noexcept {
-    constexpr std::uint64_t widest = std::uint64_t{1} << 31;
-    const std::uint64_t divides = interval & (~interval + 1);
-    const std::uint64_t within = std::max<std::uint64_t>(std::bit_floor(leeway), 1);
-    return static_cast<std::uint32_t>(std::min({divides, within, widest}));
+    constexpr std::uint64_t widest = 1 << 16; // so many steps at most
+    std::uint64_t divisor = std::clamp<std::uint64_t>(leeway, 1, std::min(interval, widest));
+    while (interval % divisor != 0) {
+        --divisor;
+    }
+    return static_cast<std::uint32_t>(divisor);
 }
 
 } // namespace
@@ -96,7 +98,7 @@ void checkpoint_scheduler::postpone(checkpoint_target& target, std::chrono::nano
 
 void checkpoint_scheduler::begin(checkpoint_target& target, std::uint64_t after) {
     const std::uint64_t earliest = (next_tick() + after).value();
-    target.schedule(tick{(earliest + target.grid_ - 1) & ~std::uint64_t{target.grid_ - 1}});
+    target.schedule(tick{(earliest + target.grid_ - 1) / target.grid_ * target.grid_});
 }
 
 /// The tick at or after now: what is counted from it is never early.

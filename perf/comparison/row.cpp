@@ -41,6 +41,11 @@ row& row::permit(peer whom, work_parameters instead) {
     return *this;
 }
 
+row& row::only_muster(work_parameters instead) {
+    own = std::move(instead);
+    return *this;
+}
+
 row& row::at_most(std::size_t pairs) {
     most_pairs = pairs;
     return *this;
@@ -58,6 +63,9 @@ std::vector<std::string> row::arguments(std::optional<peer> side, bool small) co
     auto all = parameters;
     if (small) {
         replace(all, quick);
+    }
+    if (!side) {
+        replace(all, own);
     }
     for (const auto& [whom, instead] : permitted) {
         if (whom == side) {

@@ -44,6 +44,7 @@ struct row {
     std::vector<peer> peers;
     std::vector<compared_figure> figures;
     std::vector<std::pair<peer, work_parameters>> permitted; ///< what a peer may do otherwise
+    work_parameters own;          ///< what muster does otherwise, and no peer can
     std::size_t most_pairs = 100; ///< for rows that take long, because their time is real time
 
     row(std::string label, std::string title) : name{std::move(label)}, what{std::move(title)} {}
@@ -52,6 +53,7 @@ struct row {
     row& against(std::vector<peer> whom);
     row& compare(std::string figure, better direction, std::vector<target> targets = {});
     row& permit(peer whom, work_parameters instead);
+    row& only_muster(work_parameters instead);
     row& at_most(std::size_t pairs);
 
     /// Whether the quick work is not only less, but of another kind: fewer sessions or timers, or

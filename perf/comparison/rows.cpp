@@ -76,9 +76,25 @@ void add_checkpoints(row_set& all) {
         .compare("lateness_p50_ns", lower, {itself(600'000)})
         .compare("lateness_p99_ns", lower, {itself(1'200'000)})
         .at_most(3);
+    const work_parameters thousand{{"sessions", "1000"}, {"ticks", "2"}};
+    const work_parameters less{{"ticks", "1"}, {"interval_ms", "500"}};
     add_checkpoint(all, "checkpoint_1000", "1,000 sessions spread over a second: wake-ups dominate",
-                   {{"sessions", "1000"}, {"ticks", "2"}}, {{"ticks", "1"}, {"interval_ms", "500"}},
-                   5'000)
+                   thousand, less, 5'000)
+        .compare("lateness_p50_ns", lower)
+        .at_most(3);
+    add(all, "checkpoint_1000_as_late",
+        "the same, moved together by up to 2 ms: about as late as the peers")
+        .work("checkpoint", thousand, less)
+        .against(everybody)
+        .only_muster({{"leeway_ms", "2"}})
+        .compare("cpu_ns_per_tick", lower)
+        .compare("lateness_p50_ns", lower)
+        .at_most(3);
+    add_checkpoint(all, "checkpoint_1000_leeway",
+                   "the same, moved together by up to 50 ms, a twentieth of the interval", thousand,
+                   less, 5'000)
+        .only_muster({{"leeway_ms", "50"}})
+        .compare("lateness_p50_ns", lower)
         .at_most(3);
     add_checkpoint(
         all, "checkpoint_30", "30 sessions at once, every 25 ms",

@@ -284,23 +284,33 @@ BOOST_AUTO_TEST_CASE(
         f.add_with_leeway(f.a, 1s, 10ms);
         const auto first = f.until_tick(f.a);
         BOOST_TEST((first >= 1s));
-        BOOST_TEST((first < 1008ms)); // 8 ticks: the greatest power of two within 10 that divides
+        BOOST_TEST((first < 1010ms));
         BOOST_TEST((f.until_tick(f.a) == 1s));
         BOOST_TEST((f.until_tick(f.a) == 1s));
         f.scheduler.postpone(f.a, 500ms);
         const auto postponed = f.until_tick(f.a);
         BOOST_TEST((postponed >= 500ms));
-        BOOST_TEST((postponed < 508ms));
+        BOOST_TEST((postponed < 510ms));
     }
 }
 
-BOOST_AUTO_TEST_CASE(leeway_takes_no_more_than_a_grid_that_divides_the_interval) {
+/// Where the first tick comes, one tick after the last multiple of everything.
+std::chrono::nanoseconds first_tick(std::chrono::nanoseconds interval,
+                                    std::chrono::nanoseconds leeway) {
     scheduler_fixture f;
     f.clock.advance(1ms);
-    f.add_with_leeway(f.a, 999ms, 100ms); // odd: no grid but the ticks
-    BOOST_TEST((f.until_tick(f.a) == 999ms));
-    f.add_with_leeway(f.b, 1s, 999us); // less than a tick
-    BOOST_TEST((f.until_tick(f.b) == 1s));
+    f.add_with_leeway(f.a, interval, leeway);
+    return f.until_tick(f.a);
+}
+
+BOOST_AUTO_TEST_CASE(cadences_begin_at_multiples_of_what_divides_the_interval) {
+    BOOST_TEST((first_tick(1s, 50ms) == 1049ms));
+    BOOST_TEST((first_tick(1s, 49ms) == 1039ms));               // 40 divides
+    BOOST_TEST((first_tick(999ms, 50ms) == 1035ms));            // 37: 28 * 37
+    BOOST_TEST((first_tick(997ms, 50ms) == 997ms));             // a prime: the ticks
+    BOOST_TEST((first_tick(1s, 999us) == 1s));                  // less than a tick
+    BOOST_TEST((first_tick(10ms, 1h) == 19ms));                 // no more than the interval
+    BOOST_TEST((first_tick(131'074ms, 65'537ms) == 131'075ms)); // 65,537 would; it is too many
 }
 
 BOOST_AUTO_TEST_CASE(adding_twice_is_adding_once) {

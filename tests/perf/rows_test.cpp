@@ -68,13 +68,14 @@ BOOST_AUTO_TEST_CASE(sides_differ_only_in_what_is_permitted) {
                 std::any_of(each.permitted.begin(), each.permitted.end(),
                             [&](const auto& other) { return other.first == whom; });
             BOOST_TEST_CONTEXT(each.name) {
-                BOOST_TEST((each.arguments(whom, false) == each.arguments(std::nullopt, false)) !=
-                           permitted);
+                BOOST_TEST((each.arguments(whom, false) == each.arguments(std::nullopt, false)) ==
+                           (!permitted && each.own.empty()));
             }
         }
         for (const auto& [whom, instead] : each.permitted) {
             BOOST_TEST((instead == work_parameters{{"session_capacity", "8"}}));
         }
+        BOOST_TEST((each.own.empty() || each.own.front().first == "leeway_ms"));
     }
 }
 

@@ -75,9 +75,9 @@ public:
         false; ///< first due after a hash-spread part of the interval instead of all of it
     /// How much later the cadence may begin, so that prompts of several sessions share wake-ups:
     /// one costs some 20 µs, whatever it serves. From then on it is exact. Cadences begin at
-    /// multiples of the greatest power of two of ticks that is within this and divides the
-    /// interval: with 1 ms ticks at most 8 ms for 1 s, 64 ms for 2 min, and none for 999 ms. 0:
-    /// when the session does.
+    /// multiples of the longest time that divides the interval and is within this: with ticks of
+    /// 1 ms and a leeway of 50 ms every 50 ms for an interval of 1 s, every 37 ms for 999 ms, and
+    /// at any tick for 997 ms. At most 65,536 ticks. 0: when the session does.
     std::chrono::nanoseconds leeway{0};
     std::chrono::nanoseconds send_deadline = std::chrono::seconds{10};
     failure_policy on_failure = failure_policy::disable_after();
