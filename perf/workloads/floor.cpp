@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -147,6 +148,18 @@ struct primitives {
         std::size_t woken_ = 0;
     };
 
+    /// The same without an `io_context`, as a thread sleeps that waits for nothing but the time.
+    double idle() const {
+        std::mutex mutex;
+        std::condition_variable never;
+        std::unique_lock lock(mutex);
+        const auto begin = process_cpu_ns();
+        for (std::uint64_t i = 0; i < wake_ups; ++i) {
+            never.wait_for(lock, std::chrono::milliseconds(1));
+        }
+        return static_cast<double>(process_cpu_ns() - begin) / static_cast<double>(wake_ups);
+    }
+
     outcome run() const {
         std::thread([] {}).join(); // from here on the C library locks like in a threaded program
         const stopwatch watch;
@@ -182,6 +195,7 @@ struct primitives {
         context.run();
         const double wake_up =
             static_cast<double>(process_cpu_ns() - begin) / static_cast<double>(wake_ups);
+        const double idled = idle();
         return outcome(operations, operations, watch.stop())
             .value("tick_clock_ns", tick)
             .value("steady_clock_ns", steady)
@@ -195,6 +209,7 @@ struct primitives {
             .value("light_strand_hop_ns", light)
             .value("coroutine_resume_ns", resumed)
             .value("wake_up_ns", wake_up)
+            .value("wake_up_futex_ns", idled)
             .percentiles("wake_up_late", nap.lateness());
     }
 };
