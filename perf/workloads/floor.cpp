@@ -129,35 +129,49 @@ struct primitives {
     /// What it takes to sleep for a millisecond, again and again.
     class sleeper {
     public:
-        sleeper(asio::io_context& context, std::uint64_t times) : timer_(context), late_(times) {}
+        sleeper(asio::io_context& context, std::uint64_t times)
+            : context_(context), timer_(context) {
+            late_.reserve(times);
+        }
 
-        void sleep() {
-            timer_.expires_after(std::chrono::milliseconds(1));
-            timer_.async_wait([this](error_code) {
-                late_[woken_++] = nanos(clock::now() - timer_.expiry());
-                if (woken_ != late_.size()) {
-                    sleep();
-                }
-            });
+        /// CPU nanoseconds of so many.
+        std::uint64_t sleep(std::uint64_t times) {
+            const auto begin = process_cpu_ns();
+            left_ = times;
+            next();
+            context_.restart();
+            context_.run();
+            return process_cpu_ns() - begin;
         }
         samples lateness() const { return samples(late_); }
 
     private:
+        void next() {
+            timer_.expires_after(std::chrono::milliseconds(1));
+            timer_.async_wait([this](error_code) {
+                late_.push_back(nanos(clock::now() - timer_.expiry()));
+                if (--left_ != 0) {
+                    next();
+                }
+            });
+        }
+
+        asio::io_context& context_;
         asio::steady_timer timer_;
         std::vector<std::uint64_t> late_;
-        std::size_t woken_ = 0;
+        std::uint64_t left_ = 0;
     };
 
     /// The same without an `io_context`, as a thread sleeps that waits for nothing but the time.
-    double idle() const {
+    static std::uint64_t sleep_on_a_futex(std::uint64_t times) {
         std::mutex mutex;
         std::condition_variable never;
         std::unique_lock lock(mutex);
         const auto begin = process_cpu_ns();
-        for (std::uint64_t i = 0; i < wake_ups; ++i) {
+        for (std::uint64_t i = 0; i < times; ++i) {
             never.wait_for(lock, std::chrono::milliseconds(1));
         }
-        return static_cast<double>(process_cpu_ns() - begin) / static_cast<double>(wake_ups);
+        return process_cpu_ns() - begin;
     }
 
     outcome run() const {
@@ -189,13 +203,15 @@ struct primitives {
         const double light = hop(context, light_strand(context));
         const double resumed = resume(context);
         sleeper nap(context, wake_ups);
-        const auto begin = process_cpu_ns();
-        nap.sleep();
-        context.restart();
-        context.run();
-        const double wake_up =
-            static_cast<double>(process_cpu_ns() - begin) / static_cast<double>(wake_ups);
-        const double idled = idle();
+        std::uint64_t timer = 0;
+        std::uint64_t futex = 0;
+        for (std::uint64_t done = 0; done < wake_ups;) { // in turns: what one costs wanders
+            const auto turn = std::min<std::uint64_t>(wake_ups - done, 100);
+            timer += nap.sleep(turn);
+            futex += sleep_on_a_futex(turn);
+            done += turn;
+        }
+        const auto times = static_cast<double>(wake_ups);
         return outcome(operations, operations, watch.stop())
             .value("tick_clock_ns", tick)
             .value("steady_clock_ns", steady)
@@ -208,8 +224,8 @@ struct primitives {
             .value("strand_hop_ns", strand)
             .value("light_strand_hop_ns", light)
             .value("coroutine_resume_ns", resumed)
-            .value("wake_up_ns", wake_up)
-            .value("wake_up_futex_ns", idled)
+            .value("wake_up_ns", static_cast<double>(timer) / times)
+            .value("wake_up_futex_ns", static_cast<double>(futex) / times)
             .percentiles("wake_up_late", nap.lateness());
     }
 };
