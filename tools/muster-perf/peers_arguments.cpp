@@ -28,7 +28,7 @@ constexpr const char* description =
 
 constexpr const char* footer =
     "Examples:\n"
-    "  muster-perf peers                        every row, some 11 minutes on two cores\n"
+    "  muster-perf peers                        every row, some 12 minutes on two cores\n"
     "  muster-perf peers --quick                smaller work and two pairs, some 3 minutes\n"
     "  muster-perf peers --list                 the rows, their work and their targets\n"
     "  muster-perf peers dispatch end_to_end --peer reference --pairs 11\n"
