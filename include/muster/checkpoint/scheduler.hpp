@@ -72,7 +72,8 @@ public:
 
     /// Registers `target`: first due one interval from now, or with `spread_phase` after the part
     /// of it that `phase`, a hash, stands for; up to the policy's leeway later. A policy that is
-    /// not periodic registers nothing. O(1).
+    /// not periodic registers nothing. O(1); with a leeway of n ticks up to n divisions, where the
+    /// interval has no divisor near it.
     void add(checkpoint_target& target, const checkpoint_policy& policy, std::size_t phase);
 
     /// Ends the registration, if there is one. No tick comes later, but for one that has been
